@@ -1,0 +1,1 @@
+"""What the operator and the images agree on. Standard library only."""
