@@ -1,6 +1,7 @@
 """Results of containers: one JSON object each, as termination message.
 
-The kubelet shares 12 KiB among the containers of a pod, so a result stays below MAX_BYTES; the full record lies beside the artifact.
+The kubelet shares 12 KiB among the containers of a pod, so a result stays below MAX_BYTES; the full record lies
+beside the artifact.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class RunRequest:
     seed: int = 0
     gates: tuple[Mapping[str, Any], ...] = ()
     code: Mapping[str, Any] = field(default_factory=dict)
-    """{"kind": "ConfigMap"|"Image", "name": ..., "digest": "sha256:..."}; the digest is "" for code inside the image."""
+    """{"kind": "ConfigMap" or "Image", "name", "digest": "sha256:..."}; the digest is "" for code inside the image."""
     image: str = ""
     trigger: Mapping[str, Any] = field(default_factory=dict)
     known: tuple[str, ...] = ()
