@@ -1,0 +1,124 @@
+"""Runs the stages of `make check`, `make test` and `make soak`, with the time of each and one summary line at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command with a name; `tests` stages are pytest runs whose counts go into the summary."""
+
+    name: str
+    command: list[str]
+    tests: bool = False
+
+
+@dataclass
+class Outcome:
+    """What happened so far."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    broken: list[str] = field(default_factory=list)
+    times: list[tuple[str, float, str]] = field(default_factory=list)
+
+
+def lint_stages() -> list[Stage]:
+    return [
+        Stage("format", [str(BIN / "ruff"), "format", "--check", "-q", "."]),
+        Stage("lint", [str(BIN / "ruff"), "check", "-q", "."]),
+        Stage("types", [str(BIN / "mypy"), "--no-error-summary"]),
+        Stage("imports", [str(BIN / "lint-imports"), "--no-cache"]),
+        Stage("generated", [sys.executable, "-m", "pintle.api.generate", "--check"]),
+    ]
+
+
+def pytest_stage(name: str, *args: str) -> Stage:
+    return Stage(name, [*PYTEST, *args], tests=True)
+
+
+UNIT = pytest_stage("unit", "-n", "2", "tests/unit")
+PROPERTY = pytest_stage("property", "-n", "2", "tests/property")
+STAGES = {
+    "check": lambda: [*lint_stages(), UNIT],
+    "test": lambda: [
+        UNIT,
+        PROPERTY,
+        Stage("cluster", [sys.executable, "-m", "e2e.cluster", "up"]),
+        pytest_stage("integration", "-n", "2", "tests/integration"),
+        Stage("install", [sys.executable, "-m", "e2e.install"]),
+        pytest_stage("e2e", "-n", os.environ.get("PINTLE_E2E_WORKERS", "4"), "e2e/tests"),
+    ],
+    "soak": lambda: [
+        Stage("cluster", [sys.executable, "-m", "e2e.cluster", "up"]),
+        Stage("install", [sys.executable, "-m", "e2e.install"]),
+        pytest_stage("soak", "-m", "soak", "tests", "e2e/tests"),
+    ],
+}
+
+
+def run(stage: Stage, outcome: Outcome) -> None:
+    """Runs one stage and adds its counts. A stage that is no test run counts as one failure when it breaks."""
+    print(f"==> {stage.name}", flush=True)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        extra = [f"--junitxml={report}"] if stage.tests else []
+        code = subprocess.run([*stage.command, *extra], cwd=ROOT, check=False).returncode
+        found = add_counts(report, outcome) if stage.tests else code == 0
+    if code != 0 or not found:
+        outcome.broken.append(stage.name)
+    outcome.times.append((stage.name, time.monotonic() - started, "ok" if code == 0 and found else "FAILED"))
+
+
+def add_counts(report: Path, outcome: Outcome) -> bool:
+    """Adds the counts of a JUnit report; False when it holds no test, which is a broken stage."""
+    if not report.exists():
+        return False
+    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    total = 0
+    for suite in suites:
+        tests, failures, errors, skipped = (int(suite.get(k, "0")) for k in ("tests", "failures", "errors", "skipped"))
+        total += tests
+        outcome.failed += failures + errors
+        outcome.skipped += skipped
+        outcome.passed += tests - failures - errors - skipped
+    return total > 0
+
+
+def main(argv: list[str]) -> int:
+    name = argv[0] if argv else "check"
+    if name not in STAGES:
+        print(f"no such suite: {name}; there are {', '.join(STAGES)}", file=sys.stderr)
+        return 2
+    outcome = Outcome()
+    for stage in STAGES[name]():
+        run(stage, outcome)
+        if stage.name in ("cluster", "install") and stage.name in outcome.broken:
+            break
+    print("\ntime per stage")
+    for stage_name, seconds, word in outcome.times:
+        print(f"  {stage_name:<12} {seconds:7.1f} s  {word}")
+    for stage_name in outcome.broken:
+        print(f"stage failed: {stage_name}")
+    # A broken stage that is no test run must show in the count, too.
+    failed = outcome.failed or len(outcome.broken)
+    print(f"{outcome.passed} passed, {failed} failed, {outcome.skipped} skipped")
+    return 1 if outcome.broken or failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
