@@ -19,3 +19,16 @@ SCORE_BIN_ACCURACY = "model_score_bin_accuracy_ratio"
 
 IDENTITY_LABELS = ("deployment", "revision", "model", "version")
 RESULTS = ("ok", "client_rejected", "schema_rejected", "server_error")
+
+ROUTE_DEFAULT = "default"
+"""By weight, or straight to the root Service."""
+ROUTE_DIRECT = "direct"
+"""Asked for by header; never judged."""
+ROUTES = (ROUTE_DEFAULT, ROUTE_DIRECT)
+HEADER_ROUTE = "pintle-route"
+"""Request header that the route adds to what a person sent to one revision; its value is ROUTE_DIRECT."""
+DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper ends in seconds of the request duration histogram."""
+DROPPED_QUEUE_FULL = "queue_full"
+DROPPED_ERROR = "error"
+DROPPED_REASONS = (DROPPED_QUEUE_FULL, DROPPED_ERROR)
