@@ -1,4 +1,4 @@
-"""Field types of the API: every string has a pattern or a length, every list a bound, every rule a message for a person."""
+"""Field types of the API: every string has a length, every list a bound, every rule a message for a person."""
 
 from __future__ import annotations
 
@@ -68,10 +68,13 @@ class NameRef(ApiModel):
 
 
 class Storage(ApiModel):
-    """How a store is opened. The Secret's keys: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_REGION."""
+    """How a store is opened.
+
+    Keys of the Secret: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL, AWS_REGION.
+    """
 
     secretRef: NameRef | None = Field(
-        None, description="Secret with the key of this store; mounted where it is needed."
+        default=None, description="Secret with the key of this store; mounted where it is needed."
     )
 
 
@@ -80,7 +83,7 @@ class EnvVar(ApiModel):
 
     name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
     value: Annotated[str, Field(max_length=4096)] | None = None
-    valueFrom: dict[str, Any] | None = Field(None, json_schema_extra=OPAQUE)
+    valueFrom: dict[str, Any] | None = Field(default=None, json_schema_extra=OPAQUE)
 
 
 Quantity = Annotated[str, Field(max_length=32)]
@@ -89,8 +92,8 @@ Quantity = Annotated[str, Field(max_length=32)]
 class Resources(ApiModel):
     """CPU and memory as in a pod."""
 
-    requests: dict[str, Quantity] | None = Field(None, max_length=8)
-    limits: dict[str, Quantity] | None = Field(None, max_length=8)
+    requests: dict[str, Quantity] | None = Field(default=None, max_length=8)
+    limits: dict[str, Quantity] | None = Field(default=None, max_length=8)
 
 
 class Feature(ApiModel):
@@ -98,11 +101,13 @@ class Feature(ApiModel):
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
     type: Annotated[str, Field(json_schema_extra={"enum": ["Number", "Integer", "String", "Boolean"]})]
-    required: bool = Field(False, description="A missing value is an error; otherwise the model gets it as missing.")
+    required: bool = Field(
+        default=False, description="A missing value is an error; otherwise the model gets it as missing."
+    )
     min: Decimal | None = None
     max: Decimal | None = None
     values: list[Annotated[str, Field(max_length=128)]] | None = Field(
-        None, max_length=256, json_schema_extra=ATOMIC, description="The only strings allowed."
+        default=None, max_length=256, json_schema_extra=ATOMIC, description="The only strings allowed."
     )
 
 
@@ -114,9 +119,9 @@ class Schema(ApiModel):
         Annotated[str, Field(json_schema_extra={"enum": ["BinaryClassification", "Multiclass", "Regression"]})] | None
     ) = None
     timeColumn: Annotated[str, Field(max_length=128)] | None = Field(
-        None, description="Column with the time of a row; evaluation is later than training by it."
+        default=None, description="Column with the time of a row; evaluation is later than training by it."
     )
     keyColumn: Annotated[str, Field(max_length=128)] | None = Field(
-        None, description="Column that identifies a row; no key is in training and evaluation rows."
+        default=None, description="Column that identifies a row; no key is in training and evaluation rows."
     )
-    features: list[Feature] | None = Field(None, max_length=100, json_schema_extra=map_list("name"))
+    features: list[Feature] | None = Field(default=None, max_length=100, json_schema_extra=map_list("name"))

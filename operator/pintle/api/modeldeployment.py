@@ -29,18 +29,18 @@ class Runtime(ApiModel):
     """The serving pod. A change here is a new revision."""
 
     image: Image | None = Field(
-        None,
+        default=None,
         description="Default: the Pintle server, as it was when the revision was made. Any Open Inference Protocol "
         "server works that serves /pintle/model on port 8080.",
     )
-    env: list[EnvVar] | None = Field(None, max_length=64, json_schema_extra=map_list("name"))
+    env: list[EnvVar] | None = Field(default=None, max_length=64, json_schema_extra=map_list("name"))
     resources: Resources | None = None
     minReplicas: Annotated[int, Field(ge=0, le=1000)] = 1
     maxReplicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        None, description="Default minReplicas: no autoscaling."
+        default=None, description="Default minReplicas: no autoscaling."
     )
     targetCPUUtilizationPercentage: Annotated[int, Field(ge=1, le=1000)] = 70
-    nodeSelector: dict[str, ShortText] | None = Field(None, max_length=16)
+    nodeSelector: dict[str, ShortText] | None = Field(default=None, max_length=16)
 
 
 RUNTIME_RULES = rules(
@@ -68,7 +68,7 @@ class Gateway(ApiModel):
 
     parentRefs: list[ParentRef] = Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)
     hostnames: list[Annotated[str, Field(min_length=1, max_length=253)]] | None = Field(
-        None, max_length=16, json_schema_extra=ATOMIC
+        default=None, max_length=16, json_schema_extra=ATOMIC
     )
     path: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^/[A-Za-z0-9._~/-]*$")] = Field(
         "/", description="Path prefix; it is taken off before the request reaches the server."
@@ -87,15 +87,15 @@ class Rollout(ApiModel):
     """How a new revision takes over."""
 
     progressDeadlineSeconds: Annotated[int, Field(ge=10, le=86400)] = Field(
-        600, description="A revision that is not ready after this long is reported; the old one goes on."
+        default=600, description="A revision that is not ready after this long is reported; the old one goes on."
     )
 
 
 class ModelDeploymentSpec(ApiModel):
     modelName: ParentName
-    version: Annotated[int, Field(ge=1, le=999999)] | None = Field(None, description="This version.")
+    version: Annotated[int, Field(ge=1, le=999999)] | None = Field(default=None, description="This version.")
     follow: Name | Annotated[str, Field(json_schema_extra={"enum": ["Latest"]})] | None = Field(
-        None, description="Latest (highest version that is Ready; never goes back by itself) or an alias."
+        default=None, description="Latest (highest version that is Ready; never goes back by itself) or an alias."
     )
     onPromoted: OnPromoted | None = None
     runtime: Runtime = Field(default_factory=Runtime)
@@ -139,9 +139,9 @@ class AliasStatus(ApiModel):
 
 class ModelDeploymentStatus(ApiModel):
     observedGeneration: int | None = None
-    conditions: list[Condition] | None = Field(None, max_length=8, json_schema_extra=map_list("type"))
+    conditions: list[Condition] | None = Field(default=None, max_length=8, json_schema_extra=map_list("type"))
     stable: RevisionStatus | None = None
-    canary: RevisionStatus | None = Field(None, description="The revision that is about to take over.")
+    canary: RevisionStatus | None = Field(default=None, description="The revision that is about to take over.")
     alias: AliasStatus | None = None
     url: Annotated[str, Field(max_length=512)] | None = None
-    history: list[HistoryEntry] | None = Field(None, max_length=10, json_schema_extra=ATOMIC)
+    history: list[HistoryEntry] | None = Field(default=None, max_length=10, json_schema_extra=ATOMIC)

@@ -32,7 +32,7 @@ class DatasetLineage(ApiModel):
     storageUri: StorageUri
     digest: Digest
     rows: Annotated[int, Field(ge=0)] | None = None
-    from_: Annotated[str, Field(max_length=40)] | None = Field(None, alias="from")
+    from_: Annotated[str, Field(max_length=40)] | None = Field(default=None, alias="from")
     through: Annotated[str, Field(max_length=40)] | None = None
 
 
@@ -66,7 +66,7 @@ class Lineage(ApiModel):
     codeDigest: Digest | None = None
     image: Image | None = None
     imageID: Annotated[str, Field(max_length=512)] | None = None
-    parameters: list[Parameter] | None = Field(None, max_length=64, json_schema_extra=map_list("name"))
+    parameters: list[Parameter] | None = Field(default=None, max_length=64, json_schema_extra=map_list("name"))
     seed: int | None = None
     trigger: ShortText | None = None
     recordUri: StorageUri | None = None
@@ -81,10 +81,10 @@ class ModelVersionSpec(ApiModel):
     storageUri: StorageUri
     storage: Storage | None = None
     digest: Digest = Field(description="sha256 of the artifact's manifest.json")
-    schema_: Schema | None = Field(None, alias="schema")
-    datasets: list[DatasetLineage] | None = Field(None, max_length=16, json_schema_extra=map_list("name"))
-    metrics: list[MetricValue] | None = Field(None, max_length=32, json_schema_extra=map_list("name"))
-    gates: list[GateResult] | None = Field(None, max_length=16, json_schema_extra=ATOMIC)
+    schema_: Schema | None = Field(default=None, alias="schema")
+    datasets: list[DatasetLineage] | None = Field(default=None, max_length=16, json_schema_extra=map_list("name"))
+    metrics: list[MetricValue] | None = Field(default=None, max_length=32, json_schema_extra=map_list("name"))
+    gates: list[GateResult] | None = Field(default=None, max_length=16, json_schema_extra=ATOMIC)
     source: Lineage | None = None
 
 
@@ -98,8 +98,10 @@ class Alias(ApiModel):
 
 class ModelVersionStatus(ApiModel):
     observedGeneration: int | None = None
-    conditions: list[Condition] | None = Field(None, max_length=8, json_schema_extra=map_list("type"))
-    aliases: list[Alias] | None = Field(None, max_length=16, json_schema_extra=map_list("name"))
-    usedBy: list[Annotated[str, Field(max_length=63)]] | None = Field(None, max_length=32, json_schema_extra=ATOMIC)
-    checkAttempts: int | None = Field(None, description="How many throw-away pods have looked at it.")
+    conditions: list[Condition] | None = Field(default=None, max_length=8, json_schema_extra=map_list("type"))
+    aliases: list[Alias] | None = Field(default=None, max_length=16, json_schema_extra=map_list("name"))
+    usedBy: list[Annotated[str, Field(max_length=63)]] | None = Field(
+        default=None, max_length=32, json_schema_extra=ATOMIC
+    )
+    checkAttempts: int | None = Field(default=None, description="How many throw-away pods have looked at it.")
     lastCheckTime: Time | None = None

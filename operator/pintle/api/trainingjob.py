@@ -35,20 +35,20 @@ Metric = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][A-Za
 class Source(ApiModel):
     """Where the training code lies; without a source the trainer image holds it."""
 
-    configMapRef: NameRef | None = Field(None, description="ConfigMap whose files appear in /pintle/code.")
+    configMapRef: NameRef | None = Field(default=None, description="ConfigMap whose files appear in /pintle/code.")
 
 
 class Trainer(ApiModel):
     """The user's container. It sees Train and Validate rows, no key and no service-account token."""
 
-    image: Image | None = Field(None, description="Default: the Pintle runner image (scikit-learn, pandas).")
-    command: list[LongText] | None = Field(None, max_length=64, json_schema_extra=ATOMIC)
-    args: list[LongText] | None = Field(None, max_length=64, json_schema_extra=ATOMIC)
-    env: list[EnvVar] | None = Field(None, max_length=64, json_schema_extra=map_list("name"))
+    image: Image | None = Field(default=None, description="Default: the Pintle runner image (scikit-learn, pandas).")
+    command: list[LongText] | None = Field(default=None, max_length=64, json_schema_extra=ATOMIC)
+    args: list[LongText] | None = Field(default=None, max_length=64, json_schema_extra=ATOMIC)
+    env: list[EnvVar] | None = Field(default=None, max_length=64, json_schema_extra=map_list("name"))
     resources: Resources | None = None
-    nodeSelector: dict[str, ShortText] | None = Field(None, max_length=16)
+    nodeSelector: dict[str, ShortText] | None = Field(default=None, max_length=16)
     tolerations: list[Annotated[dict[str, Any], Field(json_schema_extra=OPAQUE)]] | None = Field(
-        None, max_length=16, json_schema_extra=ATOMIC
+        default=None, max_length=16, json_schema_extra=ATOMIC
     )
 
 
@@ -66,12 +66,14 @@ class Select(ApiModel):
     partition: Annotated[str, Field(min_length=1, max_length=64)] = Field(
         description="Form of a partition's name, of {yyyy}, {MM}, {dd}, {HH} and literal text; names sort by time."
     )
-    latest: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="How many of the newest to take.")
-    skip: Annotated[int, Field(ge=0, le=1000)] = Field(0, description="How many of the newest to leave out first.")
-    settleSeconds: Annotated[int, Field(ge=0, le=2592000)] = Field(
-        0, description="A partition changed more recently than this is not taken yet."
+    latest: Annotated[int, Field(ge=1, le=1000)] = Field(default=1, description="How many of the newest to take.")
+    skip: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=0, description="How many of the newest to leave out first."
     )
-    exclude: list[Excluded] | None = Field(None, max_length=32, json_schema_extra=ATOMIC)
+    settleSeconds: Annotated[int, Field(ge=0, le=2592000)] = Field(
+        default=0, description="A partition changed more recently than this is not taken yet."
+    )
+    exclude: list[Excluded] | None = Field(default=None, max_length=32, json_schema_extra=ATOMIC)
 
 
 class Dataset(ApiModel):
@@ -81,12 +83,12 @@ class Dataset(ApiModel):
     role: Annotated[str, Field(json_schema_extra={"enum": ["Train", "Validate", "Evaluate"]})]
     storageUri: StorageUri
     storage: Storage | None = None
-    digest: Digest | None = Field(None, description="Refuse other bytes than these.")
+    digest: Digest | None = Field(default=None, description="Refuse other bytes than these.")
     select: Select | None = None
 
 
 class Hyperparameter(ApiModel):
-    """A named value; the training code reads it as a string, `pintle.train.hyperparameters()` as number where it is one."""
+    """A named value: a string for the training code, a number from `pintle.train.hyperparameters()` where it is one."""
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
     value: Annotated[str, Field(max_length=256)]
@@ -103,10 +105,11 @@ class Gate(ApiModel):
     minImprovement: Decimal | None = None
     margin: Decimal | None = None
     blockBy: Annotated[str, Field(json_schema_extra={"enum": ["Row", "Hour", "Day", "Week"]})] | None = Field(
-        None, description="Rows of one block are not independent; default Day where there is a timeColumn, else Row."
+        default=None,
+        description="Rows of one block are not independent; default Day where there is a timeColumn, else Row.",
     )
     slice: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
-        None, description="Feature whose every value is judged on its own."
+        default=None, description="Feature whose every value is judged on its own."
     )
 
 
@@ -121,21 +124,25 @@ class Output(ApiModel):
 class TrainingJobSpec(ApiModel):
     """What to train, on what, and what it must show."""
 
-    modelName: ParentName | None = Field(None, description="Default metadata.name; versions are <modelName>-v<n>.")
+    modelName: ParentName | None = Field(
+        default=None, description="Default metadata.name; versions are <modelName>-v<n>."
+    )
     source: Source | None = None
     trainer: Trainer = Field(default_factory=Trainer)
     datasets: list[Dataset] = Field(min_length=1, max_length=16, json_schema_extra=map_list("name"))
     schema_: Schema = Field(alias="schema")
-    hyperparameters: list[Hyperparameter] | None = Field(None, max_length=64, json_schema_extra=map_list("name"))
+    hyperparameters: list[Hyperparameter] | None = Field(
+        default=None, max_length=64, json_schema_extra=map_list("name")
+    )
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
-    gates: list[Gate] | None = Field(None, max_length=16, json_schema_extra=ATOMIC)
+    gates: list[Gate] | None = Field(default=None, max_length=16, json_schema_extra=ATOMIC)
     backoffLimit: Annotated[int, Field(ge=0, le=10)] = Field(
-        2, description="How often a run that broke is tried again."
+        default=2, description="How often a run that broke is tried again."
     )
     activeDeadlineSeconds: Annotated[int, Field(ge=1, le=2592000)] | None = None
-    suspend: bool = Field(False, description="True stops the run that is going and starts no other.")
+    suspend: bool = Field(default=False, description="True stops the run that is going and starts no other.")
     runsHistoryLimit: Annotated[int, Field(ge=1, le=20)] = Field(
-        5, description="How many runs and their Jobs are kept."
+        default=5, description="How many runs and their Jobs are kept."
     )
     output: Output
 
@@ -158,11 +165,11 @@ class TrainingJobStatus(ApiModel):
     """What has become of it."""
 
     observedGeneration: int | None = None
-    conditions: list[Condition] | None = Field(None, max_length=8, json_schema_extra=map_list("type"))
-    definition: Digest | None = Field(None, description="Digest of the definition that was run last.")
-    runs: list[RunStatus] | None = Field(None, max_length=20, json_schema_extra=map_list("name"))
-    latestVersion: int | None = Field(None, description="Version of the newest run that made one.")
-    highestVersion: int | None = Field(None, description="Highest version number ever used; never goes down.")
+    conditions: list[Condition] | None = Field(default=None, max_length=8, json_schema_extra=map_list("type"))
+    definition: Digest | None = Field(default=None, description="Digest of the definition that was run last.")
+    runs: list[RunStatus] | None = Field(default=None, max_length=20, json_schema_extra=map_list("name"))
+    latestVersion: int | None = Field(default=None, description="Version of the newest run that made one.")
+    highestVersion: int | None = Field(default=None, description="Highest version number ever used; never goes down.")
 
 
 SPEC_RULES = rules(
