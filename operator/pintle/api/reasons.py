@@ -1,0 +1,266 @@
+"""Condition types and reasons: they are API. Each constant has its meaning and its runbook line in the table below it.
+
+`docs/reference/reasons.md` is made from this module, and a test holds that every constant has its row and that no reason
+is written as a literal anywhere else. A reason can mean the same thing for several kinds: one constant, one row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Condition types ------------------------------------------------------------------------------------------------------
+SUCCEEDED = "Succeeded"
+VERIFIED = "Verified"
+VALIDATED = "Validated"
+READY = "Ready"
+AVAILABLE = "Available"
+PROGRESSING = "Progressing"
+
+# Reasons of a run -----------------------------------------------------------------------------------------------------
+PENDING = "Pending"
+RUNNING = "Running"
+TRAINED = "Trained"
+UNCHANGED = "Unchanged"
+SUSPENDED = "Suspended"
+DATA_INVALID = "DataInvalid"
+NEED_MORE_DATA = "NeedMoreData"
+GATES_FAILED = "GatesFailed"
+REQUEST_INVALID = "RequestInvalid"
+MODEL_INVALID = "ModelInvalid"
+PARITY_FAILED = "ParityFailed"
+FETCH_FAILED = "FetchFailed"
+TRAIN_FAILED = "TrainFailed"
+EVALUATE_FAILED = "EvaluateFailed"
+UPLOAD_FAILED = "UploadFailed"
+STORAGE_UNAVAILABLE = "StorageUnavailable"
+SOURCE_NOT_FOUND = "SourceNotFound"
+IMAGE_PULL_FAILED = "ImagePullFailed"
+CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+RESULT_LOST = "ResultLost"
+
+# Reasons of a version -------------------------------------------------------------------------------------------------
+# VERIFIED and VALIDATED are types and reasons at once, as is READY: "Verified=True, reason Verified".
+CHECKING = "Checking"
+DIGEST_MISMATCH = "DigestMismatch"
+MANIFEST_INVALID = "ManifestInvalid"
+LOAD_FAILED = "LoadFailed"
+ANSWERS_DIFFER = "AnswersDiffer"
+CHECK_FAILED = "CheckFailed"
+NOT_READY = "NotReady"
+ALIAS_CONFLICT = "AliasConflict"
+
+# Reasons of a deployment ----------------------------------------------------------------------------------------------
+NOT_SERVING = "NotServing"
+SERVING = "Serving"
+NO_READY_PODS = "NoReadyPods"
+WAITING_FOR_VERSION = "WaitingForVersion"
+VERSION_NOT_FOUND = "VersionNotFound"
+VERSION_NOT_READY = "VersionNotReady"
+STARTING = "Starting"
+REPLACING = "Replacing"
+DRAINING = "Draining"
+COMPLETE = "Complete"
+REVISION_NOT_READY = "RevisionNotReady"
+ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
+ROUTE_CONFLICT = "RouteConflict"
+SCALED_TO_ZERO = "ScaledToZero"
+SPEC_INVALID = "SpecInvalid"
+
+# What they mean -------------------------------------------------------------------------------------------------------
+TRAINING_JOB = "TrainingJob"
+MODEL_VERSION = "ModelVersion"
+MODEL_DEPLOYMENT = "ModelDeployment"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a reason says and what a person does about it."""
+
+    kinds: tuple[str, ...]
+    says: str
+    do: str
+    final: bool = False
+    """For a run or a check: it is over with this reason, and the operator does not try again by itself."""
+
+
+@dataclass(frozen=True)
+class ConditionType:
+    """What a condition type says when it is True."""
+
+    kinds: tuple[str, ...]
+    says: str
+
+
+CONDITIONS: dict[str, ConditionType] = {
+    SUCCEEDED: ConditionType(
+        (TRAINING_JOB,), "The run of the present definition has ended well: it made a version, or none was needed."
+    ),
+    VERIFIED: ConditionType((MODEL_VERSION,), "The bytes in storage are those of the digest."),
+    VALIDATED: ConditionType(
+        (MODEL_VERSION,), "The gates passed, and the serving image loaded the model and gave its example answers."
+    ),
+    READY: ConditionType(
+        (MODEL_VERSION, MODEL_DEPLOYMENT),
+        "A version is verified and validated; a deployment's requested revision carries all traffic.",
+    ),
+    AVAILABLE: ConditionType((MODEL_DEPLOYMENT,), "Something serves: at least one ready pod carries the traffic."),
+    PROGRESSING: ConditionType((MODEL_DEPLOYMENT,), "A change is under way and gets on."),
+}
+
+_TJ, _MV, _MD = (TRAINING_JOB,), (MODEL_VERSION,), (MODEL_DEPLOYMENT,)
+
+REASONS: dict[str, Meaning] = {
+    PENDING: Meaning(_TJ, "The run's Job exists, no container has started.", "`kubectl describe pod` of the run."),
+    RUNNING: Meaning(_TJ, "The run is Fetching, Training, Evaluating or Uploading.", "Wait; the message names it."),
+    TRAINED: Meaning(_TJ, "The run made a version.", "`kubectl get mver`.", final=True),
+    UNCHANGED: Meaning(
+        _TJ,
+        "Code, image, parameters, seed, schema and data are those of an earlier run: nothing was trained.",
+        "Nothing; change one of them, or the seed, to train again.",
+        final=True,
+    ),
+    SUSPENDED: Meaning(_TJ, "spec.suspend is true: the run was stopped and none is started.", "Set suspend: false."),
+    DATA_INVALID: Meaning(
+        _TJ,
+        "The rows break spec.schema; nothing was trained.",
+        "The message names column, rule, rows and examples: mend the data, the schema, or exclude the partition.",
+        final=True,
+    ),
+    NEED_MORE_DATA: Meaning(
+        _TJ,
+        "Too few partitions, or too few rows later than the training rows, to decide.",
+        "Add data, lower select.latest, or move the split.",
+        final=True,
+    ),
+    GATES_FAILED: Meaning(
+        (TRAINING_JOB, MODEL_VERSION),
+        "The model is not good enough by spec.gates; it is kept beside its record and registered as refused.",
+        "The message has value, interval and bound of each gate; read run.json beside the artifact.",
+        final=True,
+    ),
+    REQUEST_INVALID: Meaning(
+        _TJ, "A container of the run refused what it was asked.", "The message names the field of the spec.", final=True
+    ),
+    MODEL_INVALID: Meaning(
+        _TJ,
+        "`train` ended well but left no model that can be read.",
+        "Write it with pintle.train.save(), or as /pintle/model/model.onnx.",
+        final=True,
+    ),
+    PARITY_FAILED: Meaning(
+        _TJ,
+        "The converted ONNX model answers otherwise than the trained one.",
+        "The message has the largest difference; use another step in the pipeline, or output.modelFormat: Skops.",
+        final=True,
+    ),
+    FETCH_FAILED: Meaning(_TJ, "`fetch` broke unexpectedly.", "The message has exit code and last lines.", final=True),
+    TRAIN_FAILED: Meaning(_TJ, "Your code broke.", "The message has exit code and the last lines of it.", final=True),
+    EVALUATE_FAILED: Meaning(_TJ, "`evaluate` broke unexpectedly.", "See exit code and last lines.", final=True),
+    UPLOAD_FAILED: Meaning(_TJ, "`upload` broke unexpectedly.", "See exit code and last lines.", final=True),
+    STORAGE_UNAVAILABLE: Meaning(
+        (TRAINING_JOB, MODEL_VERSION),
+        "The store cannot be reached, or refuses the key.",
+        "Look at endpoint, bucket or claim and at the Secret; it is tried again with growing pauses.",
+    ),
+    SOURCE_NOT_FOUND: Meaning(
+        _TJ, "The ConfigMap or Secret that the spec names is not there.", "Create it; the run starts by itself."
+    ),
+    IMAGE_PULL_FAILED: Meaning(
+        (TRAINING_JOB, MODEL_VERSION, MODEL_DEPLOYMENT),
+        "An image cannot be pulled; a run or a check ends after minutes of this.",
+        "Mend the image name, or the pull secret of the namespace's service account.",
+        final=True,
+    ),
+    CONTAINER_CONFIG_INVALID: Meaning(
+        (TRAINING_JOB, MODEL_VERSION, MODEL_DEPLOYMENT),
+        "A container cannot be made as asked: a missing Secret or key, a volume, a root image.",
+        "The message is the kubelet's or the API server's own.",
+        final=True,
+    ),
+    DEADLINE_EXCEEDED: Meaning(
+        _TJ, "The run took longer than activeDeadlineSeconds.", "Raise it, or train on less.", final=True
+    ),
+    BACKOFF_LIMIT_EXCEEDED: Meaning(
+        _TJ, "The run broke more often than backoffLimit allows.", "The message has the last failure.", final=True
+    ),
+    RESULT_LOST: Meaning(
+        _TJ,
+        "The run ended well, but its pod and with it the result are gone.",
+        "The record lies in storage under runs/; any change of the definition runs it again.",
+        final=True,
+    ),
+    CHECKING: Meaning(_MV, "A throw-away pod is looking at the model.", "Wait; `kubectl get pods` shows it."),
+    VERIFIED: Meaning(_MV, CONDITIONS[VERIFIED].says, "Nothing.", final=True),
+    DIGEST_MISMATCH: Meaning(
+        _MV,
+        "Storage holds other bytes than the digest promises.",
+        "Somebody replaced the files: restore them, or register them as a new version.",
+        final=True,
+    ),
+    MANIFEST_INVALID: Meaning(
+        _MV, "manifest.json is missing or cannot be read.", "`spec.storageUri` must be the artifact folder.", final=True
+    ),
+    VALIDATED: Meaning(_MV, CONDITIONS[VALIDATED].says, "Nothing.", final=True),
+    LOAD_FAILED: Meaning(
+        _MV, "The serving image cannot load the model.", "The message has the error; check modelFormat.", final=True
+    ),
+    ANSWERS_DIFFER: Meaning(
+        _MV,
+        "In the serving image the model answers otherwise than its example.json says.",
+        "Make example.json with the library versions of the serving image.",
+        final=True,
+    ),
+    CHECK_FAILED: Meaning(
+        _MV,
+        "The throw-away pod broke again and again.",
+        "The message has exit code and last lines; memory is the usual cause.",
+        final=True,
+    ),
+    READY: Meaning((MODEL_VERSION, MODEL_DEPLOYMENT), CONDITIONS[READY].says, "Nothing."),
+    NOT_READY: Meaning(
+        (MODEL_VERSION, MODEL_DEPLOYMENT), "Not there yet.", "The other conditions of the object say what is missing."
+    ),
+    ALIAS_CONFLICT: Meaning(
+        (MODEL_VERSION, MODEL_DEPLOYMENT),
+        "The alias belongs to another owner.",
+        "Use another name, or take it from the owner the message names.",
+    ),
+    NOT_SERVING: Meaning(_MD, "No revision has served yet.", "See the condition Progressing."),
+    SERVING: Meaning(_MD, "Ready pods carry the traffic.", "Nothing."),
+    NO_READY_PODS: Meaning(
+        _MD, "The revision that carries the traffic has no ready pod.", "`kubectl describe pod` of the revision."
+    ),
+    WAITING_FOR_VERSION: Meaning(
+        _MD, "`follow` names an alias or Latest, and no version has it yet.", "Train a model, or set the alias."
+    ),
+    VERSION_NOT_FOUND: Meaning(_MD, "There is no such ModelVersion.", "Create it, or change spec.version."),
+    VERSION_NOT_READY: Meaning(_MD, "The ModelVersion is not Ready.", "`kubectl get mver` says why."),
+    STARTING: Meaning(_MD, "The first revision starts and warms up.", "Wait."),
+    REPLACING: Meaning(_MD, "A new revision warms up beside the one that serves.", "Wait."),
+    DRAINING: Meaning(_MD, "The new revision serves; the old one finishes its requests.", "Wait."),
+    COMPLETE: Meaning(_MD, "No change is under way.", "Nothing."),
+    REVISION_NOT_READY: Meaning(
+        _MD,
+        "The new revision was not ready within progressDeadlineSeconds; the old one goes on serving.",
+        "`kubectl describe pod` and `kubectl logs` of the revision; then change runtime or version.",
+    ),
+    ROUTE_NOT_ACCEPTED: Meaning(
+        _MD,
+        "The Gateway does not accept the HTTPRoute.",
+        "The message is the gateway's; check traffic.gateway.parentRefs and its allowedRoutes.",
+    ),
+    ROUTE_CONFLICT: Meaning(
+        _MD,
+        "A Service, Deployment or HTTPRoute of this name belongs to somebody else.",
+        "Rename the ModelDeployment or remove the other object.",
+    ),
+    SCALED_TO_ZERO: Meaning(_MD, "minReplicas is 0: nothing serves, as asked.", "Raise minReplicas."),
+    SPEC_INVALID: Meaning(
+        (TRAINING_JOB, MODEL_VERSION, MODEL_DEPLOYMENT),
+        "The API server refused an object made from this spec.",
+        "The message is the API server's own and names the field.",
+        final=True,
+    ),
+}
