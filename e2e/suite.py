@@ -1,4 +1,4 @@
-"""Runs the stages of `make check`, `make test` and `make soak`, with the time of each and one summary line at the end."""
+"""Runs the stages of `make check`, `make test` and `make soak`: the time of each, one summary line at the end."""
 
 from __future__ import annotations
 

@@ -1,0 +1,85 @@
+"""kubectl as a Python object: what a user would type, with the answers as dicts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class KubectlError(RuntimeError):
+    """kubectl ended with an error; the text is its own."""
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl against one cluster and one namespace."""
+
+    kubeconfig: str
+    namespace: str = "default"
+
+    def run(self, *words: str, stdin: str | None = None, timeout: float = 120) -> str:
+        """Standard output of `kubectl WORDS`. Raises KubectlError with kubectl's own message."""
+        command = ["kubectl", f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}", *words]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+        if done.returncode != 0:
+            raise KubectlError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def apply(self, *objects: Mapping[str, Any], manager: str = "kubectl") -> str:
+        """Server-side apply with strict validation, as a GitOps tool does."""
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        return self.run(
+            "apply", "--server-side", f"--field-manager={manager}", "--validate=strict", "-f", "-", stdin=text
+        )
+
+    def get(self, kind: str, name: str) -> dict[str, Any] | None:
+        """The object, or None when there is none."""
+        text = self.run("get", kind, name, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else None
+
+    def list(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind in the namespace, by label selector."""
+        words = ["get", kind, "-o", "json"] + ([f"--selector={selector}"] if selector else [])
+        items: list[dict[str, Any]] = json.loads(self.run(*words))["items"]
+        return items
+
+    def wait(self, kind: str, name: str, condition: str, status: str = "True", timeout: int = 120) -> dict[str, Any]:
+        """Waits until the condition has the status; returns the object. Raises KubectlError with what it was instead."""
+        return self._wait(kind, name, f"--for=condition={condition}={status}", timeout)
+
+    def wait_reason(self, kind: str, name: str, condition: str, reason: str, timeout: int = 120) -> dict[str, Any]:
+        """Waits until the condition has the reason; returns the object."""
+        path = f'{{.status.conditions[?(@.type=="{condition}")].reason}}'
+        return self._wait(kind, name, f"--for=jsonpath={path}={reason}", timeout)
+
+    def wait_gone(self, kind: str, selector: str, timeout: int = 120) -> None:
+        """Waits until nothing of this kind has the label."""
+        if self.list(kind, selector):
+            self.run(
+                "wait", kind, f"--selector={selector}", "--for=delete", f"--timeout={timeout}s", timeout=timeout + 10
+            )
+
+    def _wait(self, kind: str, name: str, condition: str, timeout: int) -> dict[str, Any]:
+        try:
+            self.run("wait", f"{kind}/{name}", condition, f"--timeout={timeout}s", timeout=timeout + 10)
+        except KubectlError as error:
+            found = self.get(kind, name)
+            state = json.dumps((found or {}).get("status"), indent=1)
+            raise KubectlError(f"{error}\n{kind}/{name} has the status {state}\n{self.events()}") from None
+        found = self.get(kind, name)
+        if found is None:
+            raise KubectlError(f"{kind}/{name} is gone")
+        return found
+
+    def events(self) -> str:
+        """The namespace's last events, for a failure's message."""
+        return "\n".join(self.run("get", "events", "--sort-by=.lastTimestamp").splitlines()[-15:])
+
+
+def condition(obj: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The condition of that type, or an empty dict."""
+    found: Iterable[dict[str, Any]] = obj.get("status", {}).get("conditions", [])
+    return next((item for item in found if item["type"] == kind), {})

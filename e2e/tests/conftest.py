@@ -1,0 +1,51 @@
+"""Fixtures of the end-to-end tests: a namespace of one's own on the real cluster, and the ways into it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from e2e.cluster.access import access
+from e2e.kubectl import Kubectl
+
+RUN_ID = os.environ.get("PINTLE_RUN_ID") or os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(4)
+RUN_LABEL = "pintle-e2e/run"
+
+
+@dataclass(frozen=True)
+class World:
+    """Where the cluster's doors are."""
+
+    kubeconfig: str
+    gateway: str
+    prometheus: str
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    """The cluster that `make cluster` brought up, with Pintle installed."""
+    doors = access()
+    return World(kubeconfig=doors.kubeconfig, gateway=doors.gateway, prometheus=doors.prometheus)
+
+
+@pytest.fixture
+def kube(world: World, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
+    """kubectl in a fresh namespace that enforces Pod Security "restricted"; removed afterwards."""
+    name = f"e2e-{request.node.name[5:35].lower().replace('_', '-').strip('-')}-{secrets.token_hex(2)}"
+    admin = Kubectl(world.kubeconfig)
+    labels = {RUN_LABEL: RUN_ID, "pod-security.kubernetes.io/enforce": "restricted"}
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield Kubectl(world.kubeconfig, name)
+    admin.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    """An HTTP client for the gateway and Prometheus."""
+    with httpx.Client(timeout=5) as client:
+        yield client
