@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePosixPath
 
-ROOT = PurePosixPath("/pintle")
+# PINTLE_ROOT moves everything below another folder: a laptop, a test. In a pod it is never set.
+ROOT = PurePosixPath(os.environ.get("PINTLE_ROOT", "/pintle"))
 DATA = ROOT / "data"
 HELD = ROOT / "held"
 CODE = ROOT / "code"
@@ -21,6 +23,7 @@ EVALUATE_FILE = "evaluate.parquet"
 SCHEMA_FILE = "schema.json"
 STATISTICS_FILE = "statistics.json"
 METRICS_FILE = "metrics.jsonl"
+RUN_FILE = "run.json"
 MANIFEST_FILE = "manifest.json"
 PROFILE_FILE = "profile.json"
 EXAMPLE_FILE = "example.json"

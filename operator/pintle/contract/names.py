@@ -45,6 +45,11 @@ ENV_MODEL_DIR = "PINTLE_MODEL_DIR"
 ENV_RECORD_DIR = "PINTLE_RECORD_DIR"
 ENV_HYPERPARAMETERS = "PINTLE_HYPERPARAMETERS"
 ENV_SEED = "PINTLE_SEED"
+# The operator's policy for skops models: comma-separated type names that may be loaded besides the libraries' own.
+ENV_TRUSTED_TYPES = "PINTLE_TRUSTED_TYPES"
+# Moves all folders, and the termination message, elsewhere: for a laptop and for tests.
+ENV_ROOT = "PINTLE_ROOT"
+ENV_TERMINATION_LOG = "PINTLE_TERMINATION_LOG"
 ENV_MODEL_URI = "PINTLE_MODEL_URI"
 ENV_MODEL_DIGEST = "PINTLE_MODEL_DIGEST"
 ENV_DEPLOYMENT = "PINTLE_DEPLOYMENT"
