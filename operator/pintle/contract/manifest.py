@@ -1,98 +1,177 @@
-"""The manifest of an artifact: its digest is the model's digest, and it holds the digest of every other file."""
+"""The artifact folder: `manifest.json`, `profile.json` and `example.json`, as `evaluate` writes and servers read them.
+
+Column types on their way into a model: Number, Integer and Boolean are float32 (missing = NaN), String is a string
+(missing = MISSING_STRING, because a string tensor has no null).
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from pintle.contract.digest import canonical, digest_bytes
-from pintle.contract.folders import MANIFEST_FILE
+from pintle.contract.folders import EXAMPLE_FILE, MANIFEST_FILE
 
 FORMAT_VERSION = 1
-ONNX, SKOPS = "ONNX", "Skops"
-MODEL_FILES = {ONNX: "model.onnx", SKOPS: "model.skops"}
-COLUMNS, MATRIX = "Columns", "Matrix"
-BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "Multiclass", "Regression"
-EXAMPLE_TOLERANCE = 1e-4
+ONNX = "ONNX"
+SKOPS = "Skops"
+MODEL_FILES: Mapping[str, str] = {ONNX: "model.onnx", SKOPS: "model.skops"}
+BINARY = "BinaryClassification"
+MULTICLASS = "Multiclass"
+REGRESSION = "Regression"
+TASKS = (BINARY, MULTICLASS, REGRESSION)
+COLUMNS = "Columns"
+MATRIX = "Matrix"
+NUMBER_TYPES = ("Number", "Integer", "Boolean")
+STRING_TYPE = "String"
+MISSING_STRING = ""
+TOLERANCE = 1e-4
+"""Largest allowed difference between an example's answer and the server's."""
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,126}")
+
+
+class ManifestError(ValueError):
+    """The artifact is not what this version of Pintle can read. The message is for a person."""
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """Size in bytes and hex SHA-256 of one file."""
+    """Size and digest of one file of the artifact."""
 
     sha256: str
     bytes: int
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What manifest.json says. `files` leaves the manifest itself out."""
+class Feature:
+    """One input column of the model."""
 
-    modelFormat: str
-    files: Mapping[str, FileEntry]
-    schema: Mapping[str, Any]
-    task: str
-    outputs: Mapping[str, Any]
-    inputs: str = COLUMNS
-    run: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    formatVersion: int = FORMAT_VERSION
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON: the same manifest has the same bytes, hence the same digest."""
-        files = {name: {"sha256": entry.sha256, "bytes": entry.bytes} for name, entry in self.files.items()}
-        return canonical({**self.__dict__, "files": files})
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Manifest:
-        """Raises ValueError when the bytes are no manifest of this format, or name a file outside the artifact."""
-        try:
-            raw = json.loads(data)
-            version = raw["formatVersion"]
-            files = {name: FileEntry(item["sha256"], item["bytes"]) for name, item in raw["files"].items()}
-            known = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw and name != "files"}
-            manifest = cls(files=files, **known)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"not a manifest: {error!r}") from error
-        if version != FORMAT_VERSION:
-            raise ValueError(f"manifest of format {version}, this Pintle reads format {FORMAT_VERSION}")
-        for name in files:
-            if "/" in name or name in ("", ".", "..", MANIFEST_FILE):
-                raise ValueError(f"manifest names the file {name!r}: only plain names are allowed")
-        return manifest
+    name: str
+    type: str = "Number"
+    required: bool = False
 
     @property
-    def digest(self) -> str:
-        """The model's digest. Of a manifest that was read, take `digest_bytes` of the bytes read instead."""
-        return digest_bytes(self.to_bytes())
+    def is_string(self) -> bool:
+        return self.type == STRING_TYPE
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the artifact holds and what the model answers. `raw` is the whole JSON object."""
+
+    model_format: str
+    files: Mapping[str, FileEntry]
+    features: tuple[Feature, ...]
+    task: str
+    labels: tuple[Any, ...] = ()
+    """Classes in the order of the probability columns; empty for a regression."""
+    positive: Any = None
+    inputs: str = COLUMNS
+    raw: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model_file(self) -> str:
-        """Name of the file that holds the model."""
-        return MODEL_FILES[self.modelFormat]
+        return MODEL_FILES[self.model_format]
+
+    @property
+    def positive_index(self) -> int | None:
+        """Column of the positive class, for a binary classification; the last label where none is named."""
+        if self.task != BINARY:
+            return None
+        return self.labels.index(self.positive) if self.positive in self.labels else len(self.labels) - 1
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Raises ManifestError."""
+        return parse_manifest(_object(data, MANIFEST_FILE))
 
 
-def file_entry(path: Path) -> FileEntry:
-    """Size and SHA-256 of a file, read in pieces."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-            size += len(piece)
-    return FileEntry(digest.hexdigest(), size)
+@dataclass(frozen=True)
+class Example:
+    """Rows with the answers that the model gave when it was evaluated.
+
+    An answer is the probability of the positive class, the list of probabilities, or the value.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+    answers: tuple[Any, ...]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Example:
+        """Raises ManifestError; an example without rows proves nothing and is refused."""
+        raw = _object(data, EXAMPLE_FILE)
+        rows, answers = raw.get("rows"), raw.get("answers")
+        if not isinstance(rows, list) or not isinstance(answers, list) or not rows or len(rows) != len(answers):
+            raise ManifestError(f"{EXAMPLE_FILE} must hold as many answers as rows, and at least one")
+        if not all(isinstance(row, dict) for row in rows):
+            raise ManifestError(f"{EXAMPLE_FILE}: every row must be an object of columns")
+        return cls(tuple(rows), tuple(answers))
 
 
-def verify(folder: Path, manifest: Manifest) -> list[str]:
-    """What is wrong with the files of an artifact folder, as sentences; empty when every byte is as the manifest says."""
-    wrong = []
-    for name, expected in manifest.files.items():
-        path = folder / name
-        if not path.is_file():
-            wrong.append(f"{name} is missing")
-        elif file_entry(path) != expected:
-            wrong.append(f"{name} has other bytes than the manifest says")
-    return wrong
+def parse_manifest(raw: Mapping[str, Any]) -> Manifest:
+    """The manifest from its JSON object. Raises ManifestError."""
+    if raw.get("formatVersion") != FORMAT_VERSION:
+        raise ManifestError(f"{MANIFEST_FILE} has formatVersion {raw.get('formatVersion')!r}, not {FORMAT_VERSION}")
+    model_format = str(raw.get("modelFormat"))
+    if model_format not in MODEL_FILES:
+        raise ManifestError(f"modelFormat {model_format!r} is not one of {', '.join(MODEL_FILES)}")
+    files = _files(raw.get("files"))
+    if MODEL_FILES[model_format] not in files:
+        raise ManifestError(f"{MANIFEST_FILE} lists no {MODEL_FILES[model_format]}")
+    task = raw.get("task")
+    if task not in TASKS:
+        raise ManifestError(f"task {task!r} is not one of {', '.join(TASKS)}")
+    inputs = raw.get("inputs", COLUMNS)
+    if inputs not in (COLUMNS, MATRIX):
+        raise ManifestError(f"inputs {inputs!r} is neither {COLUMNS} nor {MATRIX}")
+    outputs = raw.get("outputs") or {}
+    labels = tuple(outputs.get("labels") or ()) if isinstance(outputs, Mapping) else ()
+    if task != REGRESSION and len(labels) < 2:
+        raise ManifestError(f"a {task} needs at least two labels in outputs.labels")
+    features = _features(raw.get("schema"))
+    return Manifest(model_format, files, features, task, labels, outputs.get("positive"), inputs, raw)
+
+
+def _files(raw: Any) -> dict[str, FileEntry]:
+    if not isinstance(raw, Mapping) or not raw:
+        raise ManifestError(f"{MANIFEST_FILE} lists no files")
+    files: dict[str, FileEntry] = {}
+    for name, entry in raw.items():
+        if not _FILE_NAME.fullmatch(name) or name == MANIFEST_FILE:
+            raise ManifestError(f"{name!r} cannot be a file of an artifact: one folder, letters, digits and ._- only")
+        try:
+            sha256, size = str(entry["sha256"]).removeprefix("sha256:"), int(entry["bytes"])
+        except (KeyError, TypeError, ValueError):
+            raise ManifestError(f"file {name} needs sha256 and bytes") from None
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256) or size < 0:
+            raise ManifestError(f"file {name} needs a sha256 of 64 hex digits and its size in bytes")
+        files[name] = FileEntry(sha256, size)
+    return files
+
+
+def _features(schema: Any) -> tuple[Feature, ...]:
+    raw = schema.get("features") if isinstance(schema, Mapping) else None
+    if not isinstance(raw, list) or not raw:
+        raise ManifestError("schema.features is empty: a server needs the names and types of the columns")
+    features: list[Feature] = []
+    for item in raw:
+        kind = item.get("type", "Number") if isinstance(item, Mapping) else None
+        if kind not in (*NUMBER_TYPES, STRING_TYPE) or not isinstance(item.get("name"), str):
+            raise ManifestError(f"feature {item!r} needs a name and a type of Number, Integer, Boolean or String")
+        features.append(Feature(item["name"], kind, bool(item.get("required", False))))
+    if len({feature.name for feature in features}) != len(features):
+        raise ManifestError("schema.features names a column twice")
+    return tuple(features)
+
+
+def _object(data: bytes, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise ManifestError(f"{name} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ManifestError(f"{name} must be a JSON object")
+    return value
