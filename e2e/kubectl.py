@@ -47,7 +47,7 @@ class Kubectl:
         return items
 
     def wait(self, kind: str, name: str, condition: str, status: str = "True", timeout: int = 120) -> dict[str, Any]:
-        """Waits until the condition has the status; returns the object. Raises KubectlError with what it was instead."""
+        """Waits until the condition has the status; returns the object. KubectlError says what it was instead."""
         return self._wait(kind, name, f"--for=condition={condition}={status}", timeout)
 
     def wait_reason(self, kind: str, name: str, condition: str, reason: str, timeout: int = 120) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-
 from e2e.cluster.access import access
+
 from e2e.kubectl import Kubectl
 
 RUN_ID = os.environ.get("PINTLE_RUN_ID") or os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(4)
