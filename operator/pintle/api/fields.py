@@ -11,17 +11,11 @@ NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 # Storage that works today; a scheme enters with its test.
 URI_PATTERN = r"^(pvc|s3)://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9._=+-]+)*/?$"
 DECIMAL_PATTERN = r"^-?[0-9]{1,12}(\.[0-9]{1,9})?$"
+QUANTITY_PATTERN = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|[eE][-+]?[0-9]+)?$"
+ENV_NAME_PATTERN = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
 
-Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
-# Children are named <parent>-<10 hex> and carry the parent's name as a label value (63 characters).
-ParentName = Annotated[str, Field(min_length=1, max_length=50, pattern=NAME_PATTERN)]
-Digest = Annotated[str, Field(max_length=71, pattern=DIGEST_PATTERN)]
-StorageUri = Annotated[str, Field(min_length=7, max_length=512, pattern=URI_PATTERN)]
-Decimal = Annotated[str, Field(max_length=24, pattern=DECIMAL_PATTERN)]
-Image = Annotated[str, Field(min_length=1, max_length=512)]
-ShortText = Annotated[str, Field(max_length=256)]
-LongText = Annotated[str, Field(max_length=1024)]
-Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
+MESSAGE = "x-pintle-message"
+"""Beside a pattern: the schema gets the pattern as a CEL rule with this message instead of "should match '^..$'"."""
 
 
 def cel(rule: str, message: str, **more: Any) -> dict[str, Any]:
@@ -34,14 +28,75 @@ def rules(*entries: dict[str, Any]) -> dict[str, Any]:
     return {"x-kubernetes-validations": list(entries)}
 
 
+def ruled(*entries: dict[str, Any]) -> ConfigDict:
+    """`model_config` of a model with CEL rules. The API server judges them; reading an object back does not."""
+    return ConfigDict(json_schema_extra=rules(*entries))
+
+
 def map_list(*keys: str) -> dict[str, Any]:
     """`json_schema_extra` for a list that server-side apply merges by key."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+def says(message: str, *entries: dict[str, Any]) -> dict[str, Any]:
+    """`json_schema_extra` of a field with a pattern: what a person is told who breaks it; and more CEL rules."""
+    return {MESSAGE: message, **(rules(*entries) if entries else {})}
+
+
+def one_of(*values: str) -> dict[str, Any]:
+    """`json_schema_extra` of a string that is one of `values`."""
+    return {"enum": list(values)}
+
+
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
-# Passed on to the pod as it is; the API server checks it there, and a bad one shows as a condition.
-OPAQUE: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+INT_OR_STRING: dict[str, Any] = {"x-kubernetes-int-or-string": True}
+
+NAME_MESSAGE = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN, json_schema_extra=says(NAME_MESSAGE))]
+# Children are named <parent>-<10 hex> and carry the parent's name as a label value (63 characters).
+ParentName = Annotated[
+    str, Field(min_length=1, max_length=50, pattern=NAME_PATTERN, json_schema_extra=says(NAME_MESSAGE))
+]
+Digest = Annotated[
+    str,
+    Field(
+        max_length=71,
+        pattern=DIGEST_PATTERN,
+        json_schema_extra=says("a digest is written sha256: and 64 hexadecimal digits in lower case"),
+    ),
+]
+StorageUri = Annotated[
+    str,
+    Field(
+        min_length=7,
+        max_length=512,
+        pattern=URI_PATTERN,
+        json_schema_extra=says(
+            "storage is written pvc://<claim>/<path> or s3://<bucket>/<path>",
+            cel("!self.contains('/..') && !self.contains('/./')", "a storage path must not contain . or .."),
+        ),
+    ),
+]
+Decimal = Annotated[
+    str,
+    Field(
+        max_length=24,
+        pattern=DECIMAL_PATTERN,
+        json_schema_extra=says('a number is written as a string like "0.72", without exponent, 9 decimals at most'),
+    ),
+]
+Image = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=512,
+        json_schema_extra=rules(cel(r"!self.matches('\\s')", "an image name has no white space")),
+    ),
+]
+ShortText = Annotated[str, Field(max_length=256)]
+LongText = Annotated[str, Field(max_length=1024)]
+Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
+ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
 
 
 class ApiModel(BaseModel):
@@ -54,8 +109,8 @@ class Condition(ApiModel):
     """A standard Kubernetes condition."""
 
     type: Annotated[str, Field(min_length=1, max_length=64)]
-    status: Annotated[str, Field(json_schema_extra={"enum": ["True", "False", "Unknown"]})]
-    reason: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    status: Annotated[str, Field(json_schema_extra=one_of("True", "False", "Unknown"))]
+    reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
     message: Annotated[str, Field(max_length=2048)] = ""
     lastTransitionTime: Time
     observedGeneration: Annotated[int, Field(ge=0)] | None = None
@@ -64,7 +119,7 @@ class Condition(ApiModel):
 class NameRef(ApiModel):
     """A reference to an object in the same namespace."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: ObjectName
 
 
 class Storage(ApiModel):
@@ -78,15 +133,87 @@ class Storage(ApiModel):
     )
 
 
+def _key_of(what: str) -> dict[str, Any]:
+    """Structural schema of a key selector, as in a pod."""
+    return {
+        "type": "object",
+        "description": f"A key of a {what} in the same namespace.",
+        "required": ["name", "key"],
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 253},
+            "key": {"type": "string", "minLength": 1, "maxLength": 253},
+            "optional": {"type": "boolean"},
+        },
+    }
+
+
+# The part of a pod's valueFrom that is of use in a container with neither token nor identity of its own.
+VALUE_FROM: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "secretKeyRef": _key_of("Secret"),
+        "configMapKeyRef": _key_of("ConfigMap"),
+        "fieldRef": {
+            "type": "object",
+            "description": "A field of the pod, such as metadata.name.",
+            "required": ["fieldPath"],
+            "properties": {"fieldPath": {"type": "string", "minLength": 1, "maxLength": 256}},
+        },
+    },
+    **rules(
+        cel(
+            "[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef)].filter(x, x).size() == 1",
+            "valueFrom needs exactly one of secretKeyRef, configMapKeyRef and fieldRef",
+        )
+    ),
+}
+
+TOLERATION: dict[str, Any] = {
+    "type": "object",
+    "description": "A toleration as in a pod.",
+    "properties": {
+        "key": {"type": "string", "maxLength": 317},
+        "operator": {"type": "string", "enum": ["Exists", "Equal"]},
+        "value": {"type": "string", "maxLength": 63},
+        "effect": {"type": "string", "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
+        "tolerationSeconds": {"type": "integer"},
+    },
+}
+
+
 class EnvVar(ApiModel):
     """An environment variable: a value, or a reference as in a pod."""
 
-    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=ENV_NAME_PATTERN,
+            json_schema_extra=says(
+                "letters, digits, '_', '-' and '.', not beginning with a digit",
+                cel("!self.startsWith('PINTLE_')", "names that begin with PINTLE_ are set by Pintle"),
+            ),
+        ),
+    ]
     value: Annotated[str, Field(max_length=4096)] | None = None
-    valueFrom: dict[str, Any] | None = Field(default=None, json_schema_extra=OPAQUE)
+    valueFrom: dict[str, Any] | None = Field(default=None, json_schema_extra=VALUE_FROM)
+
+    model_config = ruled(cel("!(has(self.value) && has(self.valueFrom))", "give value or valueFrom, not both"))
 
 
-Quantity = Annotated[str, Field(max_length=32)]
+# As in a pod, where a whole number needs no quotes.
+Quantity = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            **INT_OR_STRING,
+            "maxLength": 32,
+            "pattern": QUANTITY_PATTERN,
+            MESSAGE: 'a quantity is written like 2, 500m or 4Gi; quote a fraction: "0.5"',
+        }
+    ),
+]
 
 
 class Resources(ApiModel):
@@ -100,14 +227,23 @@ class Feature(ApiModel):
     """One input column."""
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
-    type: Annotated[str, Field(json_schema_extra={"enum": ["Number", "Integer", "String", "Boolean"]})]
+    type: Annotated[str, Field(json_schema_extra=one_of("Number", "Integer", "String", "Boolean"))]
     required: bool = Field(
         default=False, description="A missing value is an error; otherwise the model gets it as missing."
     )
-    min: Decimal | None = None
-    max: Decimal | None = None
+    min: Decimal | None = Field(default=None, description="Smallest value allowed.")
+    max: Decimal | None = Field(default=None, description="Largest value allowed.")
     values: list[Annotated[str, Field(max_length=128)]] | None = Field(
         default=None, max_length=256, json_schema_extra=ATOMIC, description="The only strings allowed."
+    )
+
+    model_config = ruled(
+        cel("!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)", "min must not be above max"),
+        cel(
+            "(!has(self.min) && !has(self.max)) || self.type in ['Number', 'Integer']",
+            "min and max are for features of type Number or Integer",
+        ),
+        cel("!has(self.values) || self.type == 'String'", "values are for features of type String"),
     )
 
 
@@ -115,13 +251,27 @@ class Schema(ApiModel):
     """Columns of the data; what is left out is inferred from the training rows."""
 
     target: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="Column to predict.")
-    task: (
-        Annotated[str, Field(json_schema_extra={"enum": ["BinaryClassification", "Multiclass", "Regression"]})] | None
-    ) = None
-    timeColumn: Annotated[str, Field(max_length=128)] | None = Field(
+    task: Annotated[str, Field(json_schema_extra=one_of("BinaryClassification", "Multiclass", "Regression"))] | None = (
+        None
+    )
+    timeColumn: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
         default=None, description="Column with the time of a row; evaluation is later than training by it."
     )
-    keyColumn: Annotated[str, Field(max_length=128)] | None = Field(
+    keyColumn: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
         default=None, description="Column that identifies a row; no key is in training and evaluation rows."
     )
-    features: list[Feature] | None = Field(default=None, max_length=100, json_schema_extra=map_list("name"))
+    features: list[Feature] | None = Field(
+        default=None, min_length=1, max_length=100, json_schema_extra=map_list("name")
+    )
+
+    model_config = ruled(
+        cel(
+            "!has(self.features) || !self.features.exists(f, f.name == self.target)",
+            "target must not be among the features: the model would be given what it is to predict",
+        ),
+        cel(
+            "!(has(self.timeColumn) && self.timeColumn == self.target)"
+            " && !(has(self.keyColumn) && self.keyColumn == self.target)",
+            "target must be another column than timeColumn and keyColumn",
+        ),
+    )

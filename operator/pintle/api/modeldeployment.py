@@ -14,6 +14,7 @@ from pintle.api.fields import (
     EnvVar,
     Image,
     Name,
+    ObjectName,
     ParentName,
     Resources,
     ShortText,
@@ -21,7 +22,9 @@ from pintle.api.fields import (
     Time,
     cel,
     map_list,
+    ruled,
     rules,
+    says,
 )
 
 
@@ -42,36 +45,63 @@ class Runtime(ApiModel):
     targetCPUUtilizationPercentage: Annotated[int, Field(ge=1, le=1000)] = 70
     nodeSelector: dict[str, ShortText] | None = Field(default=None, max_length=16)
 
-
-RUNTIME_RULES = rules(
-    cel(
-        "!has(self.maxReplicas) || self.maxReplicas >= self.minReplicas",
-        "maxReplicas must not be below minReplicas",
-    ),
-    cel(
-        "!has(self.maxReplicas) || self.maxReplicas == self.minReplicas || self.minReplicas >= 1",
-        "autoscaling needs minReplicas of at least 1",
-    ),
-)
+    model_config = ruled(
+        cel(
+            "!has(self.maxReplicas) || self.maxReplicas >= (has(self.minReplicas) ? self.minReplicas : 1)",
+            "maxReplicas must not be below minReplicas (which is 1 when left out)",
+        ),
+        cel(
+            "!has(self.maxReplicas) || !has(self.minReplicas) || self.minReplicas >= 1",
+            "autoscaling (maxReplicas) needs minReplicas of at least 1",
+        ),
+        cel(
+            "!has(self.targetCPUUtilizationPercentage) || has(self.maxReplicas)",
+            "targetCPUUtilizationPercentage is for autoscaling: give maxReplicas too",
+        ),
+    )
 
 
 class ParentRef(ApiModel):
     """A Gateway (or one listener of it)."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
-    namespace: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    sectionName: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    name: ObjectName
+    namespace: Name | None = None
+    sectionName: ObjectName | None = None
+
+
+Hostname = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        json_schema_extra=says("a host name like models.example.org or *.example.org, without scheme and port"),
+    ),
+]
+PathPrefix = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        json_schema_extra=says(
+            "a path begins with / and has letters, digits and . _ ~ - / only",
+            cel(
+                "!self.contains('//') && !self.contains('/./') && !self.contains('/..') && !self.endsWith('/.')",
+                "a path must not contain //, /. or /..",
+            ),
+        ),
+    ),
+]
 
 
 class Gateway(ApiModel):
     """How requests from outside arrive: an HTTPRoute is made from this."""
 
     parentRefs: list[ParentRef] = Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)
-    hostnames: list[Annotated[str, Field(min_length=1, max_length=253)]] | None = Field(
-        default=None, max_length=16, json_schema_extra=ATOMIC
-    )
-    path: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^/[A-Za-z0-9._~/-]*$")] = Field(
-        "/", description="Path prefix; it is taken off before the request reaches the server."
+    hostnames: list[Hostname] | None = Field(default=None, max_length=16, json_schema_extra=ATOMIC)
+    path: PathPrefix = Field(
+        default="/", description="Path prefix; it is taken off before the request reaches the server."
     )
 
 
@@ -80,7 +110,10 @@ class Traffic(ApiModel):
 
 
 class OnPromoted(ApiModel):
-    alias: Name = Field(description="Alias that moves to the version that carries all traffic.")
+    alias: Name = Field(
+        description="Alias that moves to the version that carries all traffic.",
+        json_schema_extra=rules(cel("self != 'latest'", "an alias cannot be called latest")),
+    )
 
 
 class Rollout(ApiModel):
@@ -91,21 +124,41 @@ class Rollout(ApiModel):
     )
 
 
+FOLLOW_PATTERN = r"^(Latest|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
+Follow = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        pattern=FOLLOW_PATTERN,
+        json_schema_extra=says(
+            "follow is Latest or an alias of lower-case letters, digits and '-'",
+            cel("self != 'latest'", "write Latest with a capital letter; an alias cannot be called latest"),
+        ),
+    ),
+]
+
+
 class ModelDeploymentSpec(ApiModel):
     modelName: ParentName
     version: Annotated[int, Field(ge=1, le=999999)] | None = Field(default=None, description="This version.")
-    follow: Name | Annotated[str, Field(json_schema_extra={"enum": ["Latest"]})] | None = Field(
-        default=None, description="Latest (highest version that is Ready; never goes back by itself) or an alias."
+    follow: Follow | None = Field(
+        default=None,
+        description="Latest (highest version that is Ready; never goes back by itself) or an alias.",
     )
     onPromoted: OnPromoted | None = None
     runtime: Runtime = Field(default_factory=Runtime)
     traffic: Traffic = Field(default_factory=Traffic)
     rollout: Rollout = Field(default_factory=Rollout)
 
-
-SPEC_RULES = rules(
-    cel("has(self.version) != has(self.follow)", "give exactly one of version and follow"),
-)
+    model_config = ruled(
+        cel("has(self.version) != has(self.follow)", "give exactly one of version and follow"),
+        cel("self.modelName == oldSelf.modelName", "modelName cannot change: make a new ModelDeployment"),
+        cel(
+            "!has(self.follow) || !has(self.onPromoted) || self.follow != self.onPromoted.alias",
+            "onPromoted must not move the alias that follow waits for",
+        ),
+    )
 
 
 class RevisionStatus(ApiModel):

@@ -20,7 +20,10 @@ from pintle.api.fields import (
     Storage,
     StorageUri,
     Time,
+    cel,
     map_list,
+    one_of,
+    ruled,
 )
 
 
@@ -28,7 +31,7 @@ class DatasetLineage(ApiModel):
     """Data a version was made from."""
 
     name: Annotated[str, Field(max_length=63)]
-    role: Annotated[str, Field(max_length=16)]
+    role: Annotated[str, Field(json_schema_extra=one_of("Train", "Validate", "Evaluate"))]
     storageUri: StorageUri
     digest: Digest
     rows: Annotated[int, Field(ge=0)] | None = None
@@ -47,7 +50,7 @@ class GateResult(ApiModel):
     """A gate's verdict with its figures."""
 
     metric: Annotated[str, Field(max_length=63)]
-    verdict: Annotated[str, Field(json_schema_extra={"enum": ["Pass", "Fail", "NeedMoreData", "SourceError"]})]
+    verdict: Annotated[str, Field(json_schema_extra=one_of("Pass", "Fail", "NeedMoreData", "SourceError"))]
     message: LongText = ""
 
 
@@ -77,7 +80,7 @@ class ModelVersionSpec(ApiModel):
 
     modelName: ParentName
     version: Annotated[int, Field(ge=1, le=999999)]
-    modelFormat: Annotated[str, Field(json_schema_extra={"enum": ["ONNX", "Skops"]})]
+    modelFormat: Annotated[str, Field(json_schema_extra=one_of("ONNX", "Skops"))]
     storageUri: StorageUri
     storage: Storage | None = None
     digest: Digest = Field(description="sha256 of the artifact's manifest.json")
@@ -86,6 +89,10 @@ class ModelVersionSpec(ApiModel):
     metrics: list[MetricValue] | None = Field(default=None, max_length=32, json_schema_extra=map_list("name"))
     gates: list[GateResult] | None = Field(default=None, max_length=16, json_schema_extra=ATOMIC)
     source: Lineage | None = None
+
+    model_config = ruled(
+        cel("self == oldSelf", "a ModelVersion cannot be changed: make a new one with the next version number"),
+    )
 
 
 class Alias(ApiModel):

@@ -1,6 +1,6 @@
 """Condition types and reasons: they are API. Each constant has its meaning and its runbook line in the table below it.
 
-`docs/reference/reasons.md` is made from this module, and a test holds that every constant has its row and that no reason
+`docs/reference/reasons.md` is made from this module, and tests hold that every constant has its row and that no reason
 is written as a literal anywhere else. A reason can mean the same thing for several kinds: one constant, one row.
 """
 

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from pintle.api.fields import (
     ATOMIC,
-    OPAQUE,
+    NAME_MESSAGE,
+    NAME_PATTERN,
+    TOLERATION,
     ApiModel,
     Condition,
     Decimal,
@@ -26,10 +28,22 @@ from pintle.api.fields import (
     Time,
     cel,
     map_list,
-    rules,
+    one_of,
+    ruled,
+    says,
 )
 
-Metric = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][A-Za-z0-9]*$")]
+Metric = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        pattern=r"^[a-z][A-Za-z0-9]*$",
+        json_schema_extra=says("a metric's name is letters and digits, beginning with a small letter, like logLoss"),
+    ),
+]
+Argument = Annotated[str, Field(max_length=8192)]
+PARTITION_PATTERN = r"^([A-Za-z0-9._=-]|\{(yyyy|MM|dd|HH)\})+$"
 
 
 class Source(ApiModel):
@@ -42,12 +56,12 @@ class Trainer(ApiModel):
     """The user's container. It sees Train and Validate rows, no key and no service-account token."""
 
     image: Image | None = Field(default=None, description="Default: the Pintle runner image (scikit-learn, pandas).")
-    command: list[LongText] | None = Field(default=None, max_length=64, json_schema_extra=ATOMIC)
-    args: list[LongText] | None = Field(default=None, max_length=64, json_schema_extra=ATOMIC)
+    command: list[Argument] | None = Field(default=None, max_length=64, json_schema_extra=ATOMIC)
+    args: list[Argument] | None = Field(default=None, max_length=64, json_schema_extra=ATOMIC)
     env: list[EnvVar] | None = Field(default=None, max_length=64, json_schema_extra=map_list("name"))
     resources: Resources | None = None
     nodeSelector: dict[str, ShortText] | None = Field(default=None, max_length=16)
-    tolerations: list[Annotated[dict[str, Any], Field(json_schema_extra=OPAQUE)]] | None = Field(
+    tolerations: list[Annotated[dict[str, Any], Field(json_schema_extra=TOLERATION)]] | None = Field(
         default=None, max_length=16, json_schema_extra=ATOMIC
     )
 
@@ -59,11 +73,24 @@ class Excluded(ApiModel):
     to: Annotated[str, Field(min_length=1, max_length=64)]
     reason: ShortText
 
+    model_config = ruled(cel("self.from <= self.to", "from must not come after to"))
+
 
 class Select(ApiModel):
     """Which partitions (files or folders directly below storageUri) a run takes."""
 
-    partition: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+    partition: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            pattern=PARTITION_PATTERN,
+            json_schema_extra=says(
+                "partition is made of {yyyy}, {MM}, {dd}, {HH}, letters, digits and . _ = -",
+                cel("self.contains('{yyyy}')", "partition needs {yyyy}, or names could not be sorted by time"),
+            ),
+        ),
+    ] = Field(
         description="Form of a partition's name, of {yyyy}, {MM}, {dd}, {HH} and literal text; names sort by time."
     )
     latest: Annotated[int, Field(ge=1, le=1000)] = Field(default=1, description="How many of the newest to take.")
@@ -79,8 +106,8 @@ class Select(ApiModel):
 class Dataset(ApiModel):
     """One data set: where it lies, what it is for."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    role: Annotated[str, Field(json_schema_extra={"enum": ["Train", "Validate", "Evaluate"]})]
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=NAME_PATTERN, json_schema_extra=says(NAME_MESSAGE))]
+    role: Annotated[str, Field(json_schema_extra=one_of("Train", "Validate", "Evaluate"))]
     storageUri: StorageUri
     storage: Storage | None = None
     digest: Digest | None = Field(default=None, description="Refuse other bytes than these.")
@@ -90,8 +117,16 @@ class Dataset(ApiModel):
 class Hyperparameter(ApiModel):
     """A named value: a string for the training code, a number from `pintle.train.hyperparameters()` where it is one."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
-    value: Annotated[str, Field(max_length=256)]
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$",
+            json_schema_extra=says("letters, digits and _ . -, beginning with a letter or _"),
+        ),
+    ]
+    value: ShortText
 
 
 class Gate(ApiModel):
@@ -100,16 +135,38 @@ class Gate(ApiModel):
     metric: Metric
     min: Decimal | None = None
     max: Decimal | None = None
-    comparedTo: Annotated[str, Field(json_schema_extra={"enum": ["Baseline"]})] | None = None
-    require: Annotated[str, Field(json_schema_extra={"enum": ["Better", "NotWorse"]})] = "Better"
+    comparedTo: Annotated[str, Field(json_schema_extra=one_of("Baseline"))] | None = None
+    require: Annotated[str, Field(json_schema_extra=one_of("Better", "NotWorse"))] = "Better"
     minImprovement: Decimal | None = None
     margin: Decimal | None = None
-    blockBy: Annotated[str, Field(json_schema_extra={"enum": ["Row", "Hour", "Day", "Week"]})] | None = Field(
+    blockBy: Annotated[str, Field(json_schema_extra=one_of("Row", "Hour", "Day", "Week"))] | None = Field(
         default=None,
         description="Rows of one block are not independent; default Day where there is a timeColumn, else Row.",
     )
     slice: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
         default=None, description="Feature whose every value is judged on its own."
+    )
+
+    model_config = ruled(
+        cel("has(self.min) || has(self.max) || has(self.comparedTo)", "a gate needs min, max or comparedTo"),
+        cel("!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)", "min must not be above max"),
+        cel(
+            "has(self.comparedTo) || (!has(self.require) && !has(self.minImprovement) && !has(self.margin))",
+            "require, minImprovement and margin need comparedTo",
+        ),
+        cel(
+            "!has(self.minImprovement) || !has(self.require) || self.require == 'Better'",
+            "minImprovement goes with require: Better",
+        ),
+        cel(
+            "has(self.margin) == (has(self.require) && self.require == 'NotWorse')",
+            "margin (how much worse is still good enough) goes with require: NotWorse, and NotWorse needs it",
+        ),
+        cel(
+            "(!has(self.minImprovement) || double(self.minImprovement) >= 0.0)"
+            " && (!has(self.margin) || double(self.margin) > 0.0)",
+            "minImprovement must not be negative, margin must be above 0",
+        ),
     )
 
 
@@ -118,7 +175,7 @@ class Output(ApiModel):
 
     storageUri: StorageUri
     storage: Storage | None = None
-    modelFormat: Annotated[str, Field(json_schema_extra={"enum": ["ONNX", "Skops"]})] = "ONNX"
+    modelFormat: Annotated[str, Field(json_schema_extra=one_of("ONNX", "Skops"))] = "ONNX"
 
 
 class TrainingJobSpec(ApiModel):
@@ -146,13 +203,31 @@ class TrainingJobSpec(ApiModel):
     )
     output: Output
 
+    model_config = ruled(
+        cel("self.datasets.exists(d, d.role == 'Train')", "datasets needs at least one entry with role: Train"),
+        cel(
+            "!self.datasets.exists(d, d.role == 'Evaluate') || has(self.schema.timeColumn)",
+            "a data set with role: Evaluate needs schema.timeColumn: its rows must be later than the training rows",
+        ),
+        cel(
+            "!has(self.gates) || has(self.schema.timeColumn)"
+            " || self.gates.all(g, !has(g.blockBy) || g.blockBy == 'Row')",
+            "blockBy: Hour, Day or Week needs schema.timeColumn",
+        ),
+        cel(
+            "!has(self.gates) || !has(self.schema.features)"
+            " || self.gates.all(g, !has(g.slice) || self.schema.features.exists(f, f.name == g.slice))",
+            "a gate's slice must be one of schema.features",
+        ),
+    )
+
 
 class RunStatus(ApiModel):
     """One run, newest first in `status.runs`."""
 
     name: str = Field(max_length=63, description="Name of the run and of its Job.")
     definition: Digest = Field(description="Digest of what the run was defined by.")
-    result: Annotated[str, Field(json_schema_extra={"enum": ["Running", "Succeeded", "Unchanged", "Failed"]})]
+    result: Annotated[str, Field(json_schema_extra=one_of("Running", "Succeeded", "Unchanged", "Failed"))]
     reason: Annotated[str, Field(max_length=64)]
     message: LongText = ""
     identity: Digest | None = None
@@ -170,15 +245,3 @@ class TrainingJobStatus(ApiModel):
     runs: list[RunStatus] | None = Field(default=None, max_length=20, json_schema_extra=map_list("name"))
     latestVersion: int | None = Field(default=None, description="Version of the newest run that made one.")
     highestVersion: int | None = Field(default=None, description="Highest version number ever used; never goes down.")
-
-
-SPEC_RULES = rules(
-    cel(
-        "self.datasets.exists(d, d.role == 'Train')",
-        "datasets needs at least one entry with role: Train",
-    ),
-    cel(
-        "!has(self.gates) || self.gates.all(g, has(g.min) || has(g.max) || has(g.comparedTo))",
-        "every gate needs min, max or comparedTo",
-    ),
-)
