@@ -61,7 +61,7 @@ lock: venv  ## Refresh the lock files (versions and hashes)
 	@$(PY) -m e2e.lock
 
 bench-%: venv  ## Figures: make bench-NAME, JSON=FILE writes them as JSON
-	@$(PY) bench/$* $(if $(JSON),--json $(JSON))
+	@PYTHONPATH=. $(PY) bench/$* $(if $(JSON),--json $(JSON))
 
 .PHONY: clean
 clean:  ## Remove the development environment and tool caches
