@@ -1,0 +1,185 @@
+"""Turn batching: requests whose bodies were complete in the same turn of the event loop become one call of the model.
+
+No timer: an idle server answers at once, a busy one fills its batches while the model runs. A batch that is expected to
+take longer than SLOW_SECONDS runs in the one worker thread, so that health probes are answered meanwhile; what comes in
+then waits and becomes the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from pintle.serve.http import SERVER_ERROR, Overloaded, Rejected
+from pintle.serve.models import Batch, Model, Prediction
+from pintle.serve.report import log
+from pintle.serve.rows import Rows, join
+
+SLOW_SECONDS = 0.002
+SMOOTHING = 0.2
+
+Done = Callable[["Prediction | Rejected"], None]
+Observe = Callable[[Batch, Prediction], None]
+
+
+class Job:
+    """Rows of one request on their way through the model; `done` is called once."""
+
+    __slots__ = ("answered", "deadline", "done", "rows")
+
+    def __init__(self, rows: Rows, done: Done, deadline: float) -> None:
+        self.rows = rows
+        self.done = done
+        self.deadline = deadline
+        self.answered = False
+
+    def finish(self, outcome: Prediction | Rejected) -> None:
+        if not self.answered:
+            self.answered = True
+            self.done(outcome)
+
+
+class Batcher:
+    """The queue before a model. All methods belong to the event loop's thread; times are time.perf_counter()."""
+
+    def __init__(
+        self,
+        model: Model,
+        observe: Observe,
+        *,
+        batch_rows: int,
+        queue_requests: int,
+        queue_rows: int,
+    ) -> None:
+        self._model = model
+        self._width = len(model.inputs.numbers)
+        self._observe = observe
+        self._batch_rows = batch_rows
+        self._queue_requests = queue_requests
+        self._queue_rows = queue_rows
+        self._waiting: deque[Job] = deque()
+        self._running: list[Job] = []
+        self._open_rows = 0
+        self._loop = asyncio.get_running_loop()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="predict")
+        self._flush_planned = False
+        self._sweep_planned = False
+        self._row_seconds = 0.0
+        self._call_seconds = 0.0
+
+    def submit(self, rows: Rows, done: Done, deadline: float) -> None:
+        """Have the rows predicted; `done` gets the prediction or why there is none. Raises Overloaded."""
+        full = len(self._waiting) + len(self._running) >= self._queue_requests
+        if full or (self._open_rows and self._open_rows + rows.count > self._queue_rows):
+            raise Overloaded
+        self._waiting.append(Job(rows, done, deadline))
+        self._open_rows += rows.count
+        if not self._flush_planned and not self._running:
+            self._flush_planned = True
+            self._loop.call_soon(self._flush)
+        if not self._sweep_planned:
+            self._plan_sweep(deadline)
+
+    def close(self) -> None:
+        """Let the worker thread end."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _flush(self) -> None:
+        """Run the next batch, unless one is running; its end flushes again."""
+        self._flush_planned = False
+        if self._running:
+            return
+        jobs = self._take()
+        if not jobs:
+            return
+        self._running = jobs
+        count = sum(job.rows.count for job in jobs)
+        if self._call_seconds + count * self._row_seconds > SLOW_SECONDS:
+            future = self._loop.run_in_executor(self._worker, self._predict, jobs)
+            future.add_done_callback(lambda done: self._finished(jobs, done.result()))
+        else:
+            self._finished(jobs, self._predict(jobs))
+
+    def _take(self) -> list[Job]:
+        jobs: list[Job] = []
+        count = 0
+        while self._waiting:
+            job = self._waiting[0]
+            if jobs and count + job.rows.count > self._batch_rows:
+                break
+            self._waiting.popleft()
+            if job.answered:
+                self._open_rows -= job.rows.count
+                continue
+            jobs.append(job)
+            count += job.rows.count
+        return jobs
+
+    def _predict(self, jobs: list[Job]) -> tuple[Batch, Prediction] | Exception:
+        """In the loop or the worker thread, one at a time."""
+        begin = time.perf_counter()
+        try:
+            batch = join([job.rows for job in jobs], self._width)
+            prediction = self._model.predict(batch)
+        except Exception as error:
+            return error
+        self._learn(len(batch), time.perf_counter() - begin)
+        return batch, prediction
+
+    def _learn(self, rows: int, seconds: float) -> None:
+        """Expect of the next batch what the last ones took: one row tells the cost of a call, many that of a row."""
+        if rows == 1:
+            self._call_seconds += SMOOTHING * (seconds - self._call_seconds)
+        else:
+            row = max(0.0, seconds - self._call_seconds) / rows
+            self._row_seconds += SMOOTHING * (row - self._row_seconds)
+
+    def _finished(self, jobs: list[Job], outcome: tuple[Batch, Prediction] | Exception) -> None:
+        self._running = []
+        self._open_rows -= sum(job.rows.count for job in jobs)
+        if isinstance(outcome, Exception):
+            self._failed(jobs, outcome)
+        else:
+            batch, prediction = outcome
+            start = 0
+            for job in jobs:
+                stop = start + job.rows.count
+                job.finish(prediction if len(jobs) == 1 else prediction.part(start, stop))
+                start = stop
+            self._observe(batch, prediction)
+        if self._waiting and not self._flush_planned:
+            self._flush_planned = True
+            self._loop.call_soon(self._flush)
+
+    def _failed(self, jobs: list[Job], error: Exception) -> None:
+        """One request's rows must not fail the others of its batch: run each alone, then it is its own fault."""
+        if len(jobs) > 1:
+            for job in jobs:
+                alone = self._predict([job])
+                self._open_rows += job.rows.count  # as `_finished` takes it off again
+                self._finished([job], alone)
+            return
+        log("predict failed", "error", error=repr(error)[:500], rows=jobs[0].rows.count)
+        jobs[0].finish(Rejected(500, "the model failed to answer these rows", SERVER_ERROR))
+
+    def _plan_sweep(self, deadline: float) -> None:
+        self._sweep_planned = True
+        self._loop.call_later(max(0.0, deadline - time.perf_counter()) + 0.001, self._sweep)
+
+    def _sweep(self) -> None:
+        """Answer what has waited too long; its prediction, if it still comes, is dropped."""
+        now = time.perf_counter()
+        self._sweep_planned = False
+        earliest = None
+        for job in (*self._running, *self._waiting):
+            if job.answered:
+                continue
+            if job.deadline <= now:
+                job.finish(Rejected(504, "no answer in time: the server is too busy", SERVER_ERROR))
+            elif earliest is None or job.deadline < earliest:
+                earliest = job.deadline
+        if earliest is not None:
+            self._plan_sweep(earliest)

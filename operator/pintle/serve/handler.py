@@ -1,0 +1,196 @@
+"""The core of the server: one request in, one answer out, free of any server framework.
+
+`handle` answers by a callback, at once or after the model has run; whoever speaks HTTP (the ASGI app now, a protocol
+class on the fast path later) only moves bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from pintle.contract.metrics import ROUTE_DEFAULT, ROUTE_DIRECT
+from pintle.serve.artifact import Artifact
+from pintle.serve.batching import Batcher
+from pintle.serve.http import (
+    OK,
+    SERVER_ERROR,
+    Answer,
+    BadRequest,
+    Overloaded,
+    Rejected,
+    Reply,
+    Request,
+    error,
+    json_answer,
+)
+from pintle.serve.inference_protocol import InferenceProtocol, server_metadata
+from pintle.serve.metrics import Metrics
+from pintle.serve.models import Batch, Model, Prediction
+from pintle.serve.monitor import Monitor
+from pintle.serve.predict_api import PredictApi
+from pintle.serve.report import log
+from pintle.serve.rows import RowReader, Rows
+from pintle.serve.settings import Settings
+
+Answerer = Callable[[Request, Reply], None]
+Writer = Callable[[Prediction], Answer]
+LIVE = json_answer({"live": True})
+READY = json_answer({"ready": True})
+NOT_READY = json_answer({"ready": False}, 503)
+
+
+class Handler:
+    """Routes, and everything behind them. Belongs to the event loop's thread.
+
+    Before `serve` is called, health is answered (live, not ready) and all else with 503.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.draining = False
+        self.monitor: Monitor | None = None
+        self._batcher: Batcher | None = None
+        base = f"/v2/models/{settings.identity.model}"
+        self._model_paths = (base, f"{base}/versions/{settings.identity.version}")
+        self._predict_paths = frozenset(("/predict", *(f"{path}/infer" for path in self._model_paths)))
+        self._routes: dict[str, dict[str, Answerer]] = {
+            "/v2/health/live": {"GET": lambda _, reply: reply(LIVE)},
+            "/v2/health/ready": {"GET": lambda _, reply: reply(READY if self.ready else NOT_READY)},
+            "/v2": {"GET": lambda _, reply: reply(server_metadata())},
+        }
+        for path in self._predict_paths:
+            self._routes[path] = {"POST": _not_loaded}
+        for path in self._model_paths:
+            self._routes[path] = {"GET": _not_loaded}
+            self._routes[f"{path}/ready"] = {"GET": lambda _, reply: reply(NOT_READY)}
+
+    @property
+    def ready(self) -> bool:
+        """Answers its own example rows, and is not on its way out."""
+        return self._batcher is not None and not self.draining
+
+    def serve(self, artifact: Artifact, model: Model) -> None:
+        """Take a proven model into service. Called once, in the running event loop."""
+        settings, manifest = self.settings, artifact.manifest
+        reader = RowReader(model.inputs, settings.max_rows)
+        predict = PredictApi(manifest, reader, settings.identity)
+        protocol = InferenceProtocol(manifest, model, reader, settings.identity)
+        self.monitor = Monitor(artifact.profile, model.inputs, self.metrics, settings.monitor_rows)
+
+        def read_predict(body: bytes) -> tuple[Rows, Writer]:
+            return predict.read(body), predict.write
+
+        def read_infer(body: bytes) -> tuple[Rows, Writer]:
+            request = protocol.read(body)
+            return request.rows, lambda prediction: protocol.write(request, prediction)
+
+        def ready(_: Request, reply: Reply) -> None:
+            reply(protocol.model_ready if self.ready else NOT_READY)
+
+        self._routes["/predict"] = {"POST": self._answerer(read_predict)}
+        for path in self._model_paths:
+            self._routes[f"{path}/infer"] = {"POST": self._answerer(read_infer)}
+            self._routes[path] = {"GET": lambda _, reply: reply(protocol.model_metadata)}
+            self._routes[f"{path}/ready"] = {"GET": ready}
+        self._batcher = Batcher(
+            model,
+            self._observe,
+            batch_rows=settings.batch_rows,
+            queue_requests=settings.queue_requests,
+            queue_rows=settings.queue_rows,
+        )
+
+    def handle(self, request: Request, reply: Reply) -> None:
+        """Answer a request: `reply` is called exactly once, now or later. Never raises."""
+        methods = self._routes.get(request.path)
+        if methods is None:
+            reply(error(404, self._not_found(request.path)))
+            return
+        answerer = methods.get("GET" if request.method == "HEAD" else request.method)
+        if answerer is None:
+            allowed = ", ".join(methods).encode()
+            rejected = BadRequest(f"{request.path} takes {', '.join(methods)}, not {request.method}", 405)
+            rejected.headers = ((b"allow", allowed),)
+            self.refuse(request, rejected, reply)
+            return
+        try:
+            answerer(request, reply)
+        except Rejected as rejected:
+            self.refuse(request, rejected, reply)
+        except Exception as fault:
+            log("request failed", "error", path=request.path, error=repr(fault)[:500])
+            self.refuse(request, Rejected(500, "internal error", SERVER_ERROR), reply)
+
+    def refuse(self, request: Request, rejected: Rejected, reply: Reply) -> None:
+        """Answer with an error, counted where predictions were asked for."""
+        if request.path in self._predict_paths:
+            self._count(request, rejected.result)
+        reply(rejected.answer())
+
+    def is_known(self, path: str) -> bool:
+        """Whether a body sent to this path is worth reading."""
+        return path in self._routes
+
+    def close(self) -> None:
+        """Count what waits and let the worker end, after the last answer."""
+        if self.monitor is not None:
+            self.monitor.flush()
+        if self._batcher is not None:
+            self._batcher.close()
+
+    def _answerer(self, read: Callable[[bytes], tuple[Rows, Writer]]) -> Answerer:
+        """How a path answers whose bodies `read` understands."""
+
+        def answer(request: Request, reply: Reply) -> None:
+            _check_media(request)
+            rows, write = read(request.body)
+
+            def done(outcome: Prediction | Rejected) -> None:
+                if isinstance(outcome, Rejected):
+                    self.refuse(request, outcome, reply)
+                    return
+                try:
+                    found = write(outcome)
+                except Exception as fault:
+                    log("answer not written", "error", path=request.path, error=repr(fault)[:500])
+                    self.refuse(request, Rejected(500, "internal error", SERVER_ERROR), reply)
+                    return
+                self.metrics.rows(rows.count)
+                self._count(request, OK)
+                reply(found)
+
+            assert self._batcher is not None
+            self._batcher.submit(rows, done, request.started + self.settings.request_seconds)
+
+        return answer
+
+    def _observe(self, batch: Batch, prediction: Prediction) -> None:
+        if self.monitor is not None:
+            self.monitor.add(batch, prediction)
+
+    def _count(self, request: Request, result: str) -> None:
+        route = ROUTE_DIRECT if request.direct else ROUTE_DEFAULT
+        self.metrics.request(result, route, time.perf_counter() - request.started)
+
+    def _not_found(self, path: str) -> str:
+        identity = self.settings.identity
+        if path.startswith("/v2/models/"):
+            return f"this server has the model {identity.model}, version {identity.version}, only; no {path[:200]}"
+        return f"no {path[:200]}; try POST /predict, or {self._model_paths[0]}/infer (Open Inference Protocol)"
+
+
+def _not_loaded(_: Request, __: Reply) -> NoReturn:
+    raise Overloaded("the model is still loading")
+
+
+def _check_media(request: Request) -> None:
+    if request.binary_header:
+        raise BadRequest("binary tensors are not supported: send data as JSON", 415)
+    if request.content_encoding not in (b"", b"identity"):
+        raise BadRequest("compressed bodies are not supported: send the body without Content-Encoding", 415)
+    kind = request.content_type.partition(b";")[0].strip().lower()
+    if kind not in (b"", b"application/json") and not kind.endswith(b"+json"):
+        raise BadRequest(f"the body must be application/json, not {kind.decode('latin-1')[:100]}", 415)

@@ -1,0 +1,95 @@
+"""A request and an answer, free of any server framework, and the reasons to refuse a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+JSON = b"application/json"
+OK, CLIENT_REJECTED, SCHEMA_REJECTED, SERVER_ERROR = "ok", "client_rejected", "schema_rejected", "server_error"
+
+
+@dataclass(slots=True)
+class Request:
+    """What the handler needs of a request; `started` is time.perf_counter() at its head."""
+
+    method: str
+    path: str
+    body: bytes
+    started: float
+    content_type: bytes = b""
+    content_encoding: bytes = b""
+    direct: bool = False
+    """Sent to this revision by header, so not judged."""
+    binary_header: bool = False
+    """Carries Inference-Header-Content-Length: tensors in binary follow the JSON."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """Status, body and what goes beside content-type and content-length."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+Reply = Callable[[Answer], None]
+"""Called once with the answer, from the event loop's thread."""
+
+
+class Rejected(Exception):
+    """A request that is not answered with predictions; `result` is its label in the metrics."""
+
+    def __init__(self, status: int, message: str, result: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.result = result
+        self.headers = headers
+
+    def answer(self) -> Answer:
+        return error(self.status, self.message, self.headers)
+
+
+class BadRequest(Rejected):
+    """The client sent what no version of the model could answer."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(status, message, CLIENT_REJECTED)
+
+
+class BadSchema(Rejected):
+    """The request is well formed, and does not fit this version's columns: another version might have taken it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message, SCHEMA_REJECTED)
+
+
+class Overloaded(Rejected):
+    """More is waiting than the server could answer in time."""
+
+    def __init__(self, message: str = "too many requests are waiting; try again") -> None:
+        super().__init__(503, message, SERVER_ERROR, ((b"retry-after", b"1"),))
+
+
+def json_answer(value: Any, status: int = 200) -> Answer:
+    """Raises TypeError for what JSON cannot hold."""
+    return Answer(status, orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def error(status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
+    """`{"error": message}`, as the Open Inference Protocol words it."""
+    return Answer(status, orjson.dumps({"error": message}), JSON, headers)
+
+
+def parse_json(body: bytes) -> Any:
+    """Raises BadRequest."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the body is not JSON: {error}" if body else "the body is empty, expected JSON") from None

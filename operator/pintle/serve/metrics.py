@@ -1,0 +1,157 @@
+"""Counters as plain lists and arrays, rendered with line heads that were built at start (JUDGEMENT §7 and §8).
+
+Every series exists from the first scrape on, with the value 0: a counter that appears with its first event loses it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pintle.contract import metrics as names
+from pintle.contract.profile import FeatureProfile, OutputProfile, Profile, reference_ratios
+from pintle.serve.settings import Identity
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+Counts = npt.NDArray[np.int64]
+
+HELP = {
+    names.REQUESTS: "Requests for predictions by result and route.",
+    names.REQUEST_DURATION: "Time from the head of a request to its answer.",
+    names.PREDICTIONS: "Rows answered.",
+    names.FEATURE_BIN: "Rows by the bin a feature's value fell into.",
+    names.PREDICTION_BIN: "Rows by the bin the score fell into.",
+    names.MONITOR_DROPPED: "Rows answered and not counted into bins.",
+    names.FEATURE_REFERENCE_RATIO: "Share of the training rows in a feature's bin.",
+    names.FEATURE_REFERENCE_SAMPLES: "Training rows behind a feature's reference.",
+    names.FEATURE_DRIFT_FLOOR: "PSI that the training data reach by themselves in blocks of a length.",
+    names.SCORE_BIN_ACCURACY: "Accuracy at evaluation of the rows whose score fell into a bin.",
+}
+
+
+class Metrics:
+    """All series of one server. Counting belongs to the event loop's thread; nothing here waits or allocates much."""
+
+    def __init__(self, identity: Identity) -> None:
+        values = (identity.deployment, identity.revision, identity.model, identity.version)
+        self._identity = dict(zip(names.IDENTITY_LABELS, values, strict=True))
+        self._requests = {(result, route): 0 for result in names.RESULTS for route in names.ROUTES}
+        self._buckets = [0] * (len(names.DURATION_BUCKETS) + 1)
+        self._seconds = 0.0
+        self._rows = 0
+        self._dropped = dict.fromkeys(names.DROPPED_REASONS, 0)
+        self.bins: Counts = np.zeros(0, dtype=np.int64)
+        """One cell per bin series: the features' bins one after another, then the outputs'."""
+        self._bin_blocks: list[tuple[bytes, list[bytes]]] = []
+        self._constant = b""
+        self._request_heads = [
+            self._head(names.REQUESTS, {"result": result, "route": route}) for result, route in self._requests
+        ]
+        limits = [*(format(limit, "g") for limit in names.DURATION_BUCKETS), "+Inf"]
+        self._bucket_heads = [self._head(names.REQUEST_DURATION + "_bucket", {"le": limit}) for limit in limits]
+        self._dropped_heads = [self._head(names.MONITOR_DROPPED, {"reason": reason}) for reason in self._dropped]
+
+    def use_profile(
+        self, profile: Profile, features: Sequence[FeatureProfile], outputs: Sequence[OutputProfile]
+    ) -> None:
+        """Make the bin series and the reference gauges of the features and outputs that this server counts."""
+        tag = {"profile": profile.profile}
+        feature_heads = [
+            self._head(names.FEATURE_BIN, {**tag, "feature": feature.name, "bin": name})
+            for feature in features
+            for name in feature.bins
+        ]
+        output_heads = [
+            self._head(names.PREDICTION_BIN, {**tag, "output": output.name, "bin": name})
+            for output in outputs
+            for name in output.bins
+        ]
+        self.bins = np.zeros(len(feature_heads) + len(output_heads), dtype=np.int64)
+        self._bin_blocks = [
+            (_preamble(names.FEATURE_BIN, "counter"), feature_heads),
+            (_preamble(names.PREDICTION_BIN, "counter"), output_heads),
+        ]
+        self._constant = self._reference(tag, features, outputs)
+
+    def request(self, result: str, route: str, seconds: float) -> None:
+        """Count one request for predictions."""
+        self._requests[result, route] += 1
+        self._buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
+        self._seconds += seconds
+
+    def rows(self, count: int) -> None:
+        """Count answered rows."""
+        self._rows += count
+
+    def dropped(self, reason: str, count: int) -> None:
+        """Count rows that no bin will hold."""
+        self._dropped[reason] += count
+
+    def render(self) -> bytes:
+        """The exposition, Prometheus text format 0.0.4."""
+        parts = [_preamble(names.REQUESTS, "counter")]
+        parts += [b"%b%d\n" % pair for pair in zip(self._request_heads, self._requests.values(), strict=True)]
+        parts.append(_preamble(names.REQUEST_DURATION, "histogram"))
+        total = 0
+        for head, count in zip(self._bucket_heads, self._buckets, strict=True):
+            total += count
+            parts.append(b"%b%d\n" % (head, total))
+        parts.append(self._head(names.REQUEST_DURATION + "_sum", {}) + repr(self._seconds).encode() + b"\n")
+        parts.append(b"%b%d\n" % (self._head(names.REQUEST_DURATION + "_count", {}), total))
+        parts += [_preamble(names.PREDICTIONS, "counter"), b"%b%d\n" % (self._head(names.PREDICTIONS, {}), self._rows)]
+        parts.append(_preamble(names.MONITOR_DROPPED, "counter"))
+        parts += [b"%b%d\n" % pair for pair in zip(self._dropped_heads, self._dropped.values(), strict=True)]
+        counts = self.bins.tolist()
+        start = 0
+        for preamble, heads in self._bin_blocks:
+            parts.append(preamble)
+            parts += [b"%b%d\n" % pair for pair in zip(heads, counts[start : start + len(heads)], strict=True)]
+            start += len(heads)
+        parts.append(self._constant)
+        return b"".join(parts)
+
+    def _reference(
+        self, tag: Mapping[str, str], features: Sequence[FeatureProfile], outputs: Sequence[OutputProfile]
+    ) -> bytes:
+        """The gauges that never change, as one piece of text."""
+        ratios, samples, floors, accuracy = ([_preamble(name, "gauge")] for name in _GAUGES)
+        for feature in features:
+            labels = {**tag, "feature": feature.name}
+            for name, ratio in zip(feature.bins, reference_ratios(feature.counts), strict=True):
+                ratios.append(self._line(names.FEATURE_REFERENCE_RATIO, {**labels, "bin": name}, ratio))
+            samples.append(self._line(names.FEATURE_REFERENCE_SAMPLES, labels, feature.rows))
+            for window, floor in feature.floors.items():
+                floors.append(self._line(names.FEATURE_DRIFT_FLOOR, {**labels, "window": window}, floor))
+        for output in outputs:
+            for name, value in zip(output.bins, output.accuracy, strict=False):
+                if value is not None:
+                    labels = {**tag, "output": output.name, "bin": name}
+                    accuracy.append(self._line(names.SCORE_BIN_ACCURACY, labels, value))
+        return b"".join([*ratios, *samples, *floors, *accuracy])
+
+    def _head(self, name: str, labels: Mapping[str, str]) -> bytes:
+        """All of a line but its value."""
+        text = ",".join(f'{key}="{_escape(value)}"' for key, value in {**self._identity, **labels}.items())
+        return f"{name}{{{text}}} ".encode()
+
+    def _line(self, name: str, labels: Mapping[str, str], value: float) -> bytes:
+        return self._head(name, labels) + repr(value).encode() + b"\n"
+
+
+_GAUGES = (
+    names.FEATURE_REFERENCE_RATIO,
+    names.FEATURE_REFERENCE_SAMPLES,
+    names.FEATURE_DRIFT_FLOOR,
+    names.SCORE_BIN_ACCURACY,
+)
+
+
+def _preamble(name: str, kind: str) -> bytes:
+    return f"# HELP {name} {HELP[name]}\n# TYPE {name} {kind}\n".encode()
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

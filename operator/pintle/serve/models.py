@@ -1,0 +1,98 @@
+"""What the server asks of a model, whatever its format: numbers and strings in, a Prediction out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pintle.contract.exits import Exit
+from pintle.contract.manifest import ONNX, Feature
+from pintle.serve.artifact import LOAD_FAILED, Artifact
+from pintle.serve.report import Refusal
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The columns of a model: which are numbers, which are strings, each in the order of the manifest."""
+
+    features: tuple[Feature, ...]
+
+    @property
+    def numbers(self) -> tuple[Feature, ...]:
+        return tuple(feature for feature in self.features if not feature.is_string)
+
+    @property
+    def strings(self) -> tuple[Feature, ...]:
+        return tuple(feature for feature in self.features if feature.is_string)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one or more requests: `numbers` [rows, number columns], `strings[column][row]`."""
+
+    numbers: Float32
+    strings: list[list[str]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+@dataclass(slots=True)
+class Prediction:
+    """Answers to a batch: a classifier has `labels` [rows] and `probabilities` [rows, classes], a regressor `values`.
+
+    `score` [rows] is what is binned and compared: P(positive), the largest probability, or the value.
+    """
+
+    score: Float32
+    labels: list[Any] | None = None
+    probabilities: Float32 | None = None
+
+    def part(self, start: int, stop: int) -> Prediction:
+        """The answers to some of the rows."""
+        return Prediction(
+            self.score[start:stop],
+            None if self.labels is None else self.labels[start:stop],
+            None if self.probabilities is None else self.probabilities[start:stop],
+        )
+
+
+class Model(Protocol):
+    """A loaded model. `predict` may be called from a thread, never by two at once."""
+
+    inputs: Inputs
+    matrix_input: str | None
+    """Name of the single [rows, columns] input of a Matrix model."""
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Raises any Exception where the model cannot answer."""
+        ...
+
+
+def load_model(artifact: Artifact, trusted_types: tuple[str, ...] = ()) -> Model:
+    """The model of an artifact. Raises Refusal (REFUSED, LoadFailed) with what a person can do about it."""
+    try:
+        if artifact.manifest.model_format == ONNX:
+            from pintle.serve.onnx_model import OnnxModel
+
+            return OnnxModel(artifact)
+        from pintle.serve.skops_model import SkopsModel
+
+        return SkopsModel(artifact, trusted_types)
+    except Refusal:
+        raise
+    except Exception as error:
+        message = f"{artifact.manifest.model_file} cannot be loaded: {str(error) or repr(error)}"
+        raise Refusal(Exit.REFUSED, LOAD_FAILED, message) from error
+
+
+def score_of(probabilities: Float32, positive: int | None) -> Float32:
+    """P(positive) where there is a positive class, else the largest probability; [rows]."""
+    if positive is not None:
+        return probabilities[:, positive]
+    return probabilities.max(axis=1) if len(probabilities) else probabilities[:, 0]

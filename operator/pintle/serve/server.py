@@ -1,0 +1,138 @@
+"""The process: two ports, the model loaded and proven beside them, and a way out on which no request is lost.
+
+start ──> listening, not ready ──> model proven ──> ready ──SIGTERM──> draining ──> closing ──> exit 0
+                              └──> refused: exit 66               (not ready, answers    (open requests end)
+                                                                   with Connection: close)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Generator
+
+import uvicorn
+
+from pintle.contract.exits import Exit
+from pintle.serve import report
+from pintle.serve.app import InferenceApp, MetricsApp
+from pintle.serve.artifact import Artifact, open_artifact
+from pintle.serve.handler import Handler
+from pintle.serve.metrics import Metrics
+from pintle.serve.models import Model, load_model
+from pintle.serve.report import Refusal, log
+from pintle.serve.settings import Settings
+from pintle.serve.warmup import prove
+
+PHASE = "serve"
+BACKLOG = 2_048
+
+
+class Listener(uvicorn.Server):
+    """A uvicorn server that leaves signals to the process it is part of."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class ServerProcess:
+    """Everything of one server; `run` returns the exit code."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._handler = Handler(settings, Metrics(settings.identity))
+        self._inference = self._listener(InferenceApp(self._handler))
+        self._metrics = self._listener(MetricsApp(self._handler))
+        self._stopping = asyncio.Event()
+        self._started = time.perf_counter()
+
+    def _listener(self, app: InferenceApp | MetricsApp) -> Listener:
+        settings = self._settings
+        return Listener(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=settings.keep_alive_seconds,
+                timeout_graceful_shutdown=int(settings.request_seconds) + 1,
+            )
+        )
+
+    async def run(self) -> Exit:
+        """Serve until SIGTERM or SIGINT; REFUSED when the model cannot be served."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+        inference = listen(self._settings.host, self._settings.http_port)
+        metrics = listen(self._settings.host, self._settings.metrics_port)
+        ports = {"http": inference.getsockname()[1], "metrics": metrics.getsockname()[1]}
+        log("listening", **ports)
+        serving = [
+            asyncio.create_task(self._inference.serve([inference])),
+            asyncio.create_task(self._metrics.serve([metrics])),
+        ]
+        code = Exit.DONE
+        try:
+            await self._load()
+            await self._stopping.wait()
+            await self._drain()
+        except Refusal as refusal:
+            code = report.refuse(PHASE, refusal)
+        self._inference.should_exit = True
+        await serving[0]
+        self._metrics.should_exit = True
+        await serving[1]
+        self._handler.close()
+        log("stopped", exit=int(code))
+        return code
+
+    async def _load(self) -> None:
+        """Load and prove the model in a thread, so that liveness is answered meanwhile. Raises Refusal."""
+        artifact, model, difference = await asyncio.to_thread(prepare, self._settings)
+        if self._stopping.is_set():
+            return
+        self._handler.serve(artifact, model)
+        identity = self._settings.identity
+        log(
+            "ready",
+            model=identity.model,
+            version=identity.version,
+            deployment=identity.deployment,
+            revision=identity.revision,
+            seconds=round(time.perf_counter() - self._started, 3),
+            maxDifference=difference,
+            profile=None if artifact.profile is None else artifact.profile.profile,
+        )
+
+    async def _drain(self) -> None:
+        """Not ready any more, but answering, until whoever balances the load has noticed."""
+        if not self._handler.ready:
+            return
+        log("draining", seconds=self._settings.drain_seconds)
+        self._handler.draining = True
+        await asyncio.sleep(self._settings.drain_seconds)
+        log("closing", open=len(self._inference.server_state.tasks))
+
+
+def prepare(settings: Settings) -> tuple[Artifact, Model, float]:
+    """Artifact, model, and the largest difference from its example's answers. Raises Refusal."""
+    artifact = open_artifact(settings.model_dir)
+    model = load_model(artifact, settings.trusted_types)
+    return artifact, model, prove(model, artifact.example)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; without a host on all addresses, of both IP families where the node has them."""
+    if host or not socket.has_dualstack_ipv6():
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    return socket.create_server((host, port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)

@@ -1,0 +1,89 @@
+"""What the environment tells a server. The limits protect it and its neighbours; their defaults fit tabular models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pintle.contract import folders, names
+from pintle.contract.exits import Exit
+from pintle.serve.report import Refusal
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who answers: labels of every metric, and part of every answer."""
+
+    deployment: str = ""
+    revision: str = ""
+    model: str = "model"
+    version: str = "1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Ports (0 = any free one), places and limits. Times are in seconds, sizes in bytes."""
+
+    identity: Identity = field(default_factory=Identity)
+    model_dir: Path = Path(folders.MODEL)
+    host: str = ""
+    """"" = all addresses, IPv6 too where the node has it."""
+    http_port: int = names.PORT_HTTP
+    metrics_port: int = names.PORT_METRICS
+    drain_seconds: float = 5.0
+    request_seconds: float = 30.0
+    """From the head of a request to its answer: reading the body, waiting, predicting."""
+    keep_alive_seconds: int = 75
+    """Longer than the idle time-outs of usual proxies, so that they close first and meet no closing connection."""
+    max_body_bytes: int = 8 << 20
+    max_rows: int = 20_000
+    """Rows of one request."""
+    queue_requests: int = 1_024
+    queue_rows: int = 50_000
+    """Waiting and running together; beyond either the answer is 503 with Retry-After."""
+    batch_rows: int = 1_024
+    """Rows of one call of the model; one larger request is one call."""
+    monitor_rows: int = 100_000
+    """Rows that wait to be counted into bins."""
+    trusted_types: tuple[str, ...] = ()
+    """Types a skops file may hold besides the library's own; from the operator's policy, never from the artifact."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Raises Refusal for a number that is none."""
+        default = cls()
+
+        def number(name: str, fallback: float, least: float = 0) -> float:
+            text = environment.get(name, "")
+            try:
+                value = float(text) if text else float(fallback)
+            except ValueError:
+                value = least - 1
+            if not least <= value < 1e12:
+                raise Refusal(Exit.CONFIG, "RequestInvalid", f"{name}={text!r}: expected a number from {least:g}")
+            return value
+
+        return cls(
+            identity=Identity(
+                environment.get(names.ENV_DEPLOYMENT, ""),
+                environment.get(names.ENV_REVISION, ""),
+                environment.get(names.ENV_MODEL) or default.identity.model,
+                environment.get(names.ENV_VERSION) or default.identity.version,
+            ),
+            model_dir=Path(environment.get(names.ENV_MODEL_DIR) or default.model_dir),
+            host=environment.get("PINTLE_HOST", default.host),
+            http_port=int(number("PINTLE_HTTP_PORT", default.http_port)),
+            metrics_port=int(number("PINTLE_METRICS_PORT", default.metrics_port)),
+            drain_seconds=number(names.ENV_DRAIN_SECONDS, default.drain_seconds),
+            request_seconds=number("PINTLE_REQUEST_SECONDS", default.request_seconds, 0.001),
+            keep_alive_seconds=int(number("PINTLE_KEEP_ALIVE_SECONDS", default.keep_alive_seconds, 1)),
+            max_body_bytes=int(number("PINTLE_MAX_BODY_BYTES", default.max_body_bytes, 1)),
+            max_rows=int(number("PINTLE_MAX_ROWS", default.max_rows, 1)),
+            queue_requests=int(number("PINTLE_QUEUE_REQUESTS", default.queue_requests, 1)),
+            queue_rows=int(number("PINTLE_QUEUE_ROWS", default.queue_rows, 1)),
+            batch_rows=int(number("PINTLE_BATCH_ROWS", default.batch_rows, 1)),
+            monitor_rows=int(number("PINTLE_MONITOR_ROWS", default.monitor_rows)),
+            trusted_types=tuple(environment.get(names.ENV_TRUSTED_TYPES, "").replace(",", " ").split()),
+        )
