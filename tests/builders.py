@@ -1,4 +1,4 @@
-"""One builder per kind: `training_job("delays").gate("auc", min="0.7").obj()`. Objects are dicts as the API server gives them."""
+"""One builder per kind: `training_job("delays").gate("auc", min="0.7").obj()` is a dict as the API server gives it."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pintle.core.plan import Delete, Plan
+
 from tests.builders import START, stamp
 
 Obj = dict[str, Any]

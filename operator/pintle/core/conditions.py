@@ -1,0 +1,110 @@
+"""Conditions and statuses: what changed, since when, and in how many bytes. Shared by all three kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pintle.core.plan import Event, Obj
+
+TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
+# The API allows 2,048 characters; bytes are what the 20 kB of an object are counted in.
+MAX_MESSAGE = 1400
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition as decided, before it is known since when it holds."""
+
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as Kubernetes writes it: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An aware time, or None where there is none or it cannot be read."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def conditions_of(parent: Obj) -> dict[str, Mapping[str, Any]]:
+    """The conditions of an object by type."""
+    return {item["type"]: item for item in (parent.get("status") or {}).get("conditions") or ()}
+
+
+def is_true(obj: Obj, type_: str) -> bool:
+    """True when the object has this condition with status True."""
+    return (conditions_of(obj).get(type_) or {}).get("status") == TRUE
+
+
+def set_conditions(parent: Obj, wanted: Iterable[Condition], now: datetime) -> list[dict[str, Any]]:
+    """The wanted conditions, in their order; lastTransitionTime moves only where the status does."""
+    before = conditions_of(parent)
+    generation = parent["metadata"].get("generation")
+    made = []
+    for condition in wanted:
+        old = before.get(condition.type) or {}
+        same = old.get("status") == condition.status and old.get("lastTransitionTime")
+        entry: dict[str, Any] = {
+            "type": condition.type,
+            "status": condition.status,
+            "reason": condition.reason,
+            "message": clip(condition.message, MAX_MESSAGE),
+            "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(now),
+        }
+        if generation is not None:
+            entry["observedGeneration"] = generation
+        made.append(entry)
+    return made
+
+
+def transitions(parent: Obj, wanted: Iterable[Condition]) -> tuple[Event, ...]:
+    """One event for each condition whose status or reason is another than before; False is a warning."""
+    before = conditions_of(parent)
+    return tuple(
+        Event("Warning" if condition.status == FALSE else "Normal", condition.reason, clip(condition.message, 900))
+        for condition in wanted
+        if (before.get(condition.type, {}).get("status"), before.get(condition.type, {}).get("reason"))
+        != (condition.status, condition.reason)
+    )
+
+
+def changed(parent: Obj, status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The status, tidied, if it is another than the parent has; else None."""
+    tidy = without_empty(status)
+    return None if tidy == without_empty(parent.get("status") or {}) else tidy
+
+
+def without_empty(value: Any) -> Any:
+    """Mappings without entries that are None, an empty list or an empty mapping, at any depth."""
+    if isinstance(value, Mapping):
+        tidy = {key: without_empty(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in tidy.items() if inner is not None and inner != [] and inner != {}}
+    if isinstance(value, list | tuple):
+        return [without_empty(inner) for inner in value]
+    return value
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8, cut at the end."""
+    data = text.encode()
+    return text if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "…"
+
+
+def clip_start(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8, cut at the start: of a log the end matters."""
+    data = text.encode()
+    return text if len(data) <= limit else "…" + data[len(data) - limit + 3 :].decode(errors="ignore")
