@@ -1,0 +1,76 @@
+"""What the operator is told by its environment; the chart sets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pintle.core.plan import Policy
+
+
+class ConfigError(Exception):
+    """The environment is wrong; the message says which variable and why."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The operator's settings."""
+
+    policy: Policy
+    pod_uid: str
+    """Holder of the Lease; the same for a container that is restarted in its pod."""
+    pod_namespace: str
+    pod_name: str = ""
+    namespaces: tuple[str, ...] = ()
+    """Namespaces to work in; empty: all."""
+    health_port: int = 8082
+    metrics_port: int = 8083
+    workers: int = 16
+    resync_seconds: float = 60.0
+    log_level: str = "INFO"
+    kill_after: int | None = field(default=None)
+    """For tests only: end the process with SIGKILL after this many effects."""
+
+
+def from_env(env: Mapping[str, str], fallback_uid: str) -> Config:
+    """Read the settings. Raises ConfigError. `fallback_uid` names the holder where there is no pod."""
+    policy = Policy(
+        server_image=_required(env, "PINTLE_SERVER_IMAGE"),
+        runner_image=_required(env, "PINTLE_RUNNER_IMAGE"),
+        image_pull_policy=env.get("PINTLE_IMAGE_PULL_POLICY") or "IfNotPresent",
+        start_deadline=timedelta(seconds=_number(env, "PINTLE_START_DEADLINE_SECONDS", 300)),
+        drain=timedelta(seconds=_number(env, "PINTLE_DRAIN_SECONDS", 10)),
+    )
+    kill_after = env.get("PINTLE_TEST_KILL_AFTER")
+    return Config(
+        policy=policy,
+        pod_uid=env.get("PINTLE_POD_UID") or fallback_uid,
+        pod_namespace=env.get("PINTLE_POD_NAMESPACE") or "default",
+        pod_name=env.get("PINTLE_POD_NAME", ""),
+        namespaces=tuple(name.strip() for name in env.get("PINTLE_WATCH_NAMESPACES", "").split(",") if name.strip()),
+        health_port=int(_number(env, "PINTLE_HEALTH_PORT", 8082)),
+        metrics_port=int(_number(env, "PINTLE_METRICS_PORT", 8083)),
+        workers=int(_number(env, "PINTLE_WORKERS", 16)),
+        resync_seconds=_number(env, "PINTLE_RESYNC_SECONDS", 60),
+        log_level=env.get("PINTLE_LOG_LEVEL") or "INFO",
+        kill_after=int(kill_after) if kill_after else None,
+    )
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise ConfigError(f"{name} is not set")
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name, "").strip()
+    try:
+        value = float(text) if text else float(default)
+    except ValueError:
+        raise ConfigError(f"{name} must be a number, not {text!r}") from None
+    if value <= 0:
+        raise ConfigError(f"{name} must be above 0, not {text}")
+    return value
