@@ -23,7 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import gobuild, kubeconfig, pki, processes, system
+from . import kubeconfig, pki, processes, system
+from .binaries import KUBERNETES
 from .errors import ClusterError
 from .ports import free_ports
 from .processes import Daemon
@@ -71,7 +72,7 @@ class ApiServer:
     @property
     def kubectl(self) -> Path:
         """The kubectl of the same version."""
-        return gobuild.KUBERNETES.path("kubectl")
+        return KUBERNETES.path("kubectl")
 
     @property
     def audit_log(self) -> Path:
@@ -117,7 +118,7 @@ class ApiServer:
     def start(self) -> ApiServer:
         """Returns when /readyz answers ok."""
         system.require(["etcd", "openssl", "setpriv"])
-        gobuild.KUBERNETES.folder()
+        KUBERNETES.folder()
         self.folder.mkdir(parents=True, exist_ok=True)
         for attempt in range(3):
             try:
@@ -191,7 +192,7 @@ class ApiServer:
                 f"--audit-log-path={self.audit_log}",
                 "--audit-log-mode=blocking",
             ]
-        self._run(self._apiserver, [gobuild.KUBERNETES.path("kube-apiserver"), *flags])
+        self._run(self._apiserver, [KUBERNETES.path("kube-apiserver"), *flags])
 
     @staticmethod
     def _run(daemon: Daemon, command: Sequence[str | Path]) -> None:
@@ -203,7 +204,7 @@ class ApiServer:
         file, certificate = self.folder / "kubeconfig-controllers", self._authority.certificate
         config = kubeconfig.write(file, self.url, certificate, kubeconfig.certificate_user(*user))
         return [
-            gobuild.KUBERNETES.path("kube-controller-manager"),
+            KUBERNETES.path("kube-controller-manager"),
             f"--kubeconfig={config}",
             f"--controllers={','.join(self.controllers)}",
             "--use-service-account-credentials=false",

@@ -111,23 +111,3 @@ def _compile(go: str, binary: GoBinary, target: Path, noted: Callable[[int], Non
 
 def _gently(command: list[str]) -> list[str]:
     return ["nice", "-n", "10", *command] if shutil.which("nice") else command
-
-
-_VERSION = "k8s.io/component-base/version"
-KUBERNETES_VERSION = "v1.35.4"
-KUBERNETES = GoBinary(
-    "kubernetes",
-    KUBERNETES_VERSION,
-    links=(
-        "kube-apiserver",
-        "kube-controller-manager",
-        "kube-scheduler",
-        "kube-proxy",
-        "kubelet",
-        "kubectl",
-    ),
-    linker_flags=(
-        f"-X {_VERSION}.gitVersion={KUBERNETES_VERSION} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=35 "
-        f"-X {_VERSION}.gitTreeState=clean"
-    ),
-)

@@ -41,8 +41,10 @@ func main() {
 			kubectlutil.CheckErr(err)
 		}
 		return
+	case "pintle-provisioner":
+		command = newProvisionerCommand()
 	default:
-		fmt.Fprintf(os.Stderr, "%s: call me kube-apiserver, kube-controller-manager, kube-scheduler, kube-proxy, kubelet or kubectl\n", name)
+		fmt.Fprintf(os.Stderr, "%s: call me kube-apiserver, kube-controller-manager, kube-scheduler, kube-proxy, kubelet, kubectl or pintle-provisioner\n", name)
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(command))

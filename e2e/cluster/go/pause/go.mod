@@ -1,0 +1,3 @@
+module pintle.dev/cluster/pause
+
+go 1.21
