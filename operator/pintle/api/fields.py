@@ -105,13 +105,18 @@ class ApiModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+# An object's status stays below 20 kB with everything at its bound (tests/unit/api/test_crd.py).
+MAX_CONDITION_MESSAGE = 1536
+MAX_RUN_MESSAGE = 512
+
+
 class Condition(ApiModel):
     """A standard Kubernetes condition."""
 
     type: Annotated[str, Field(min_length=1, max_length=64)]
     status: Annotated[str, Field(json_schema_extra=one_of("True", "False", "Unknown"))]
     reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
-    message: Annotated[str, Field(max_length=2048)] = ""
+    message: Annotated[str, Field(max_length=MAX_CONDITION_MESSAGE)] = ""
     lastTransitionTime: Time
     observedGeneration: Annotated[int, Field(ge=0)] | None = None
 

@@ -192,7 +192,7 @@ class AliasStatus(ApiModel):
 
 class ModelDeploymentStatus(ApiModel):
     observedGeneration: int | None = None
-    conditions: list[Condition] | None = Field(default=None, max_length=8, json_schema_extra=map_list("type"))
+    conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
     stable: RevisionStatus | None = None
     canary: RevisionStatus | None = Field(default=None, description="The revision that is about to take over.")
     alias: AliasStatus | None = None

@@ -105,7 +105,7 @@ class Alias(ApiModel):
 
 class ModelVersionStatus(ApiModel):
     observedGeneration: int | None = None
-    conditions: list[Condition] | None = Field(default=None, max_length=8, json_schema_extra=map_list("type"))
+    conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
     aliases: list[Alias] | None = Field(default=None, max_length=16, json_schema_extra=map_list("name"))
     usedBy: list[Annotated[str, Field(max_length=63)]] | None = Field(
         default=None, max_length=32, json_schema_extra=ATOMIC

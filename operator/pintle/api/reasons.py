@@ -39,6 +39,8 @@ CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
 RESULT_LOST = "ResultLost"
+SUPERSEDED = "Superseded"
+RUN_DELETED = "RunDeleted"
 
 # Reasons of a version -------------------------------------------------------------------------------------------------
 # VERIFIED and VALIDATED are types and reasons at once, as is READY: "Verified=True, reason Verified".
@@ -189,6 +191,18 @@ REASONS: dict[str, Meaning] = {
         _TJ,
         "The run ended well, but its pod and with it the result are gone.",
         "The record lies in storage under runs/; any change of the definition runs it again.",
+        final=True,
+    ),
+    SUPERSEDED: Meaning(
+        _TJ,
+        "The definition changed while the run was going: it was stopped for the run of the new one.",
+        "Nothing; the way back to the old definition runs it again.",
+        final=True,
+    ),
+    RUN_DELETED: Meaning(
+        _TJ,
+        "Somebody deleted the run's Job before it ended; the same definition is not run again.",
+        "Change the definition, for instance the seed, to run it.",
         final=True,
     ),
     CHECKING: Meaning(_MV, "A throw-away pod is looking at the model.", "Wait; `kubectl get pods` shows it."),

@@ -17,6 +17,7 @@ from pintle.api.fields import MESSAGE, cel
 Schema = dict[str, Any]
 RULES = "x-kubernetes-validations"
 INT_OR_STRING = "x-kubernetes-int-or-string"
+_DEEPEST = 24
 _DROPPED = ("title", "default", "$defs")
 # Keys in the order in which a person reads them.
 _ORDER = (
@@ -82,13 +83,10 @@ def _convert(raw: Mapping[str, Any], defs: Mapping[str, Any], path: str) -> Sche
 def _inline(raw: Mapping[str, Any], defs: Mapping[str, Any], path: str) -> Schema:
     """A node without `$ref`; what stands beside the reference wins."""
     node = dict(raw)
-    seen: set[str] = set()
+    if path.count(".") > _DEEPEST:
+        raise NotStructural(f"{path}: a model contains itself")
     while "$ref" in node:
-        name = node.pop("$ref").rpartition("/")[2]
-        if name in seen:
-            raise NotStructural(f"{path}: {name} contains itself")
-        seen.add(name)
-        node = _merge(defs[name], node)
+        node = _merge(defs[node.pop("$ref").rpartition("/")[2]], node)
     return node
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pintle.api.fields import (
     ATOMIC,
+    MAX_RUN_MESSAGE,
     NAME_MESSAGE,
     NAME_PATTERN,
     TOLERATION,
@@ -17,7 +18,6 @@ from pintle.api.fields import (
     Digest,
     EnvVar,
     Image,
-    LongText,
     NameRef,
     ParentName,
     Resources,
@@ -198,7 +198,7 @@ class TrainingJobSpec(ApiModel):
     )
     activeDeadlineSeconds: Annotated[int, Field(ge=1, le=2592000)] | None = None
     suspend: bool = Field(default=False, description="True stops the run that is going and starts no other.")
-    runsHistoryLimit: Annotated[int, Field(ge=1, le=20)] = Field(
+    runsHistoryLimit: Annotated[int, Field(ge=1, le=10)] = Field(
         default=5, description="How many runs and their Jobs are kept."
     )
     output: Output
@@ -222,6 +222,9 @@ class TrainingJobSpec(ApiModel):
     )
 
 
+RunMessage = Annotated[str, Field(max_length=MAX_RUN_MESSAGE)]
+
+
 class RunStatus(ApiModel):
     """One run, newest first in `status.runs`."""
 
@@ -229,7 +232,7 @@ class RunStatus(ApiModel):
     definition: Digest = Field(description="Digest of what the run was defined by.")
     result: Annotated[str, Field(json_schema_extra=one_of("Running", "Succeeded", "Unchanged", "Failed"))]
     reason: Annotated[str, Field(max_length=64)]
-    message: LongText = ""
+    message: RunMessage = ""
     identity: Digest | None = None
     version: int | None = None
     startTime: Time | None = None
@@ -240,8 +243,8 @@ class TrainingJobStatus(ApiModel):
     """What has become of it."""
 
     observedGeneration: int | None = None
-    conditions: list[Condition] | None = Field(default=None, max_length=8, json_schema_extra=map_list("type"))
+    conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
     definition: Digest | None = Field(default=None, description="Digest of the definition that was run last.")
-    runs: list[RunStatus] | None = Field(default=None, max_length=20, json_schema_extra=map_list("name"))
+    runs: list[RunStatus] | None = Field(default=None, max_length=10, json_schema_extra=map_list("name"))
     latestVersion: int | None = Field(default=None, description="Version of the newest run that made one.")
     highestVersion: int | None = Field(default=None, description="Highest version number ever used; never goes down.")
