@@ -22,7 +22,7 @@ from pintle.ports.cluster import Cluster, ClusterError
 logger = logging.getLogger("pintle.looks")
 
 BUSY_LOOKS = 12
-"""After so many looks in a row that all wrote something, a key is slowed down: its plan does not find its own writes."""
+"""After so many looks in a row that all wrote something, a key is slowed down: its plan never comes to rest."""
 
 Decide = Callable[[Obj, Store, Cluster, str | None, Any, Policy], Awaitable[Plan]]
 

@@ -56,14 +56,13 @@ class Operator:
         self._resync = Resync(
             cluster, clock, self._store, notice, self._queue, config.namespaces, self.metrics.pruned.inc
         )
+        on_effect = _effect_counter(self.metrics, config.kill_after)
         self._looks = Looks(
             cluster=cluster,
             clock=clock,
             store=self._store,
             queue=self._queue,
-            effects=Effects(
-                cluster, self._store, notice, self._fence, _effect_counter(self.metrics, config.kill_after)
-            ),
+            effects=Effects(cluster, self._store, notice, self._fence, on_effect),
             events=EventRecorder(cluster, clock, self._fence),
             policy=config.policy,
             metrics=self.metrics,

@@ -1,8 +1,8 @@
 """Lists: at the start, so that no decision is made from half a picture; later, to find what the watches missed.
 
-Every `interval` all parents are looked at (spread over it); every `LIST_EVERY` intervals the metadata of all objects are
-listed: what is in the store but not on the cluster is forgotten (a deletion in a watch gap), and where the cluster was
-ahead of the store already at the list before, the kind is listed in full.
+Every `interval` all parents are looked at (spread over it); every `LIST_EVERY` intervals the metadata of all objects
+are listed: what is in the store but not on the cluster is forgotten (a deletion in a watch gap), and where the cluster
+was ahead of the store already at the list before, the kind is listed in full.
 """
 
 from __future__ import annotations

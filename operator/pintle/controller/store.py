@@ -39,9 +39,9 @@ def address_of(obj: Obj) -> Address:
 def model_of(obj: Obj) -> str | None:
     """The model that a TrainingJob, ModelVersion or ModelDeployment is about."""
     if obj["kind"] == TRAINING_JOB.name:
-        return obj.get("spec", {}).get("modelName") or str(obj["metadata"]["name"])
+        return str(obj.get("spec", {}).get("modelName") or obj["metadata"]["name"])
     if obj["kind"] in (MODEL_VERSION.name, MODEL_DEPLOYMENT.name):
-        return obj.get("spec", {}).get("modelName")
+        return str(obj.get("spec", {}).get("modelName") or "") or None
     return None
 
 

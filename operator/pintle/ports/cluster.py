@@ -73,7 +73,10 @@ class Cluster(Protocol):
     async def apply(
         self, body: Obj, *, manager: str, subresource: str | None = None, timeout: float = WRITE_TIMEOUT
     ) -> dict[str, Any]:
-        """Server-side apply; takes fields from other managers. With metadata.resourceVersion or uid: Conflict unless equal."""
+        """Server-side apply that takes fields from other managers.
+
+        Conflict where resourceVersion or uid are given and are no longer so.
+        """
         ...
 
     async def replace(self, body: Obj, *, timeout: float = WRITE_TIMEOUT) -> dict[str, Any]:
@@ -89,5 +92,5 @@ class Cluster(Protocol):
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, timeout: float = WRITE_TIMEOUT
     ) -> dict[str, Any] | None:
-        """Delete this very object and, in the background, what it owns. Returns it if it still lingers, None if it is gone."""
+        """Delete this very object and, in the background, what it owns; returns it if it lingers, None if not."""
         ...

@@ -1,0 +1,189 @@
+"""The operator as a real process, and a stand-in for the kubelet and the controllers, on a real API server.
+
+    with OperatorProcess(server.kubeconfig, folder) as operator:
+        operator.wait_ready()
+        ...
+        operator.decisions()     # the JSON lines of what it decided
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from e2e.cluster.ports import free_ports
+from tests.integration.kube import ROOT, Rest, eventually
+
+REAL = "pintle.controller"
+TOY = "tests.integration.toy_operator"
+NAMESPACE = "default"
+
+
+class OperatorProcess:
+    """One replica. `kill_after`: SIGKILL itself right after this many effects. `module`: the real one or the toy."""
+
+    _count = 0
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        folder: Path,
+        *,
+        module: str = REAL,
+        namespaces: Sequence[str] = (),
+        uid: str = "",
+        lease_namespace: str = NAMESPACE,
+        kill_after: int | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        OperatorProcess._count += 1
+        self.health_port, self.metrics_port = free_ports(2)
+        self.uid = uid or f"replica-{OperatorProcess._count}"
+        self.log = folder / f"operator-{OperatorProcess._count}.jsonl"
+        self._module = module
+        self._env = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PINTLE_")},
+            "KUBECONFIG": str(kubeconfig),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "PINTLE_SERVER_IMAGE": "example/pintle-server:1",
+            "PINTLE_RUNNER_IMAGE": "example/pintle-runner:1",
+            "PINTLE_WATCH_NAMESPACES": ",".join(namespaces),
+            "PINTLE_POD_UID": self.uid,
+            "PINTLE_POD_NAMESPACE": lease_namespace,
+            "PINTLE_HEALTH_PORT": str(self.health_port),
+            "PINTLE_METRICS_PORT": str(self.metrics_port),
+            **({"PINTLE_TEST_KILL_AFTER": str(kill_after)} if kill_after else {}),
+            **(env or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> OperatorProcess:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> OperatorProcess:
+        """Start it (again, in the same pod so to speak)."""
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", self._module]
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self._env, stdout=log, stderr=subprocess.STDOUT)
+        return self
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    def wait_ready(self, patience: float = 20.0) -> None:
+        """Until /readyz answers 200."""
+        eventually(lambda: self._health("/readyz") == 200, patience)
+
+    def wait_leading(self, patience: float = 30.0) -> None:
+        """Until it acts."""
+        eventually(lambda: self._leads(), patience)
+
+    def wait_ended(self, patience: float = 20.0) -> int:
+        """Its exit code; -9 when it was killed."""
+        return self.process.wait(patience)
+
+    def terminate(self, patience: float = 15.0) -> int:
+        """SIGTERM, as the kubelet does; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait_ended(patience)
+
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged; a line that is not JSON fails the test."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """What it decided, oldest first."""
+        return [line for line in self.lines() if line["logger"] == "pintle.decision"]
+
+    def metric(self, name: str) -> float:
+        """Sum of a metric over its labels."""
+        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False).text
+        rows = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+        return sum(float(value) for series, value in rows if series.split("{")[0] == name)
+
+    def resident_megabytes(self) -> float:
+        """Resident memory now."""
+        fields = Path(f"/proc/{self.process.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def _health(self, path: str) -> int:
+        assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.health_port}{path}", trust_env=False, timeout=5).status_code
+        except httpx.TransportError:
+            return 0
+
+    def _leads(self) -> bool:
+        return any(line["message"] == "acting" for line in self.lines() if "message" in line) and (
+            self._health("/readyz") == 200
+        )
+
+
+class StandIn:
+    """Plays the kubelet and the controllers for a namespace: sets the statuses that they would set."""
+
+    def __init__(self, rest: Rest, namespace: str) -> None:
+        self._rest = rest
+        self._namespace = namespace
+
+    def set_status(self, body: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        """Merge into the status of an object, as its controller."""
+        return self._rest.merge(body, {"status": status}, subresource="status")
+
+    def complete_job(self, job: dict[str, Any], when: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
+        """The Job has succeeded."""
+        conditions = [
+            {"type": kind, "status": "True", "lastTransitionTime": when, "lastProbeTime": when}
+            for kind in ("SuccessCriteriaMet", "Complete")
+        ]
+        done = {"startTime": when, "completionTime": when, "succeeded": 1, "conditions": conditions}
+        return self.set_status(job, done)
+
+    def job_pod(self, job: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        """The Job's pod, made from its template, with this status."""
+        template = job["spec"]["template"]
+        name, namespace = job["metadata"]["name"], self._namespace
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "controller": True, "name": name, "uid": job["metadata"]["uid"]}
+        labels = template["metadata"].get("labels") or {}
+        metadata = {"name": f"{name}-0", "namespace": namespace, "labels": labels, "ownerReferences": [owner]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+        found = self._rest.get(pod) or self._rest.create(pod)
+        return self.set_status(found, status)
+
+    def roll_out(self, deployment: dict[str, Any]) -> dict[str, Any]:
+        """All replicas of a Deployment are up."""
+        replicas = deployment["spec"].get("replicas", 1)
+        status = {
+            "observedGeneration": deployment["metadata"]["generation"],
+            "replicas": replicas,
+            "updatedReplicas": replicas,
+            "readyReplicas": replicas,
+            "availableReplicas": replicas,
+            "conditions": [
+                {"type": kind, "status": "True", "reason": "StandIn", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+                for kind in ("Available", "Progressing")
+            ],
+        }
+        return self.set_status(deployment, status)
