@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "examples" / "flights")]
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "flights"))
 
 import features
 import figures
