@@ -61,7 +61,7 @@ class Revision:
 
 
 def revision_name(model_digest: str, runtime: Runtime) -> str:
-    """8 hex digits over the model's bytes and what the user declared about the pod; defaults and replicas are outside."""
+    """8 hex digits over the model and what the user declared about the pod; defaults and replicas are outside."""
     declared = runtime.model_dump(mode="json", exclude_none=True, exclude=SCALING_FIELDS)
     return short(digest_value({"model": model_digest, "runtime": declared}))
 

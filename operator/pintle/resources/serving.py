@@ -81,9 +81,9 @@ def deployment(owner: Owner, revision: Revision, template: dict[str, Any], made_
     }
 
 
-def made_of(revision: Revision, template: dict[str, Any]) -> str:
-    """The annotation: the revision's facts and the digest of the template it was made with."""
-    facts = revision.to_dict() | {"template": template_digest(template)}
+def made_of(revision: Revision, template: str) -> str:
+    """The annotation: the facts of the revision and the digest of the template it was made with."""
+    facts = revision.to_dict() | {"template": template}
     return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
 
@@ -92,7 +92,7 @@ def template_digest(template: dict[str, Any]) -> str:
 
 
 def _fetch(revision: Revision, defaults: Defaults) -> dict[str, Any]:
-    mounts = [{"name": "model", "mountPath": str(folders.MODEL)}]
+    mounts: list[dict[str, Any]] = [{"name": "model", "mountPath": str(folders.MODEL)}]
     claim = folders.claim_of(revision.storage_uri)
     if claim:
         mounts.append({"name": "store", "mountPath": str(folders.VOLUMES / claim), "readOnly": True})

@@ -1,4 +1,4 @@
-"""Everything one look at a ModelDeployment has to go by: dicts as the API server gave them, gathered by the controller."""
+"""Everything one look at a ModelDeployment goes by: dicts as the API server gave them, gathered by the controller."""
 
 from __future__ import annotations
 
