@@ -1,0 +1,142 @@
+"""What a run is defined by, and what it is called.
+
+The definition digest covers what makes another model: code bytes, image as written, command, arguments and environment
+of the trainer, hyperparameters, seed, schema, data sets with their selection, and the model's format. Outside it are
+how and where a run is carried out (resources, node selector, tolerations, keys, output place, back-off, deadline,
+suspend, history) and what it is measured by (gates): a change of these trains nothing.
+
+Only what differs from the API's default is digested, and an image that is not written counts as "": neither an
+upgrade of the operator with another default image nor a field that a later version adds trains anything again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pintle.api.trainingjob import TrainingJobSpec
+from pintle.contract.digest import digest_bytes, digest_value, short
+from pintle.contract.run import DatasetRequest, RunRequest
+from pintle.core.conditions import is_true
+from pintle.core.plan import Obj
+
+TRAIN_FILE = "train.py"
+MAX_KNOWN = 100
+"""Identities that a run is told; 72 bytes each, in an environment variable."""
+
+
+def code_of(spec: TrainingJobSpec, config_map: Obj | None) -> dict[str, Any]:
+    """`RunRequest.code`: kind, name and digest of the code; the digest is over names and bytes of the files."""
+    if not (spec.source and spec.source.configMapRef):
+        return {"kind": "Image", "name": spec.trainer.image or "", "digest": ""}
+    digest = digest_value(files_of(config_map or {}))
+    return {"kind": "ConfigMap", "name": spec.source.configMapRef.name, "digest": digest}
+
+
+def files_of(config_map: Obj) -> dict[str, str]:
+    """Digest of each file of a ConfigMap; text and binary data with the same bytes are the same file."""
+    files = {name: digest_bytes(text.encode()) for name, text in (config_map.get("data") or {}).items()}
+    for name, text in (config_map.get("binaryData") or {}).items():
+        try:
+            files[name] = digest_bytes(base64.b64decode(text))
+        except (binascii.Error, ValueError):
+            files[name] = digest_bytes(text.encode())
+    return files
+
+
+def definition_digest(spec: TrainingJobSpec, code: Mapping[str, Any]) -> str:
+    """`sha256:` digest of the definition."""
+    trainer = spec.trainer
+    return digest_value(
+        {
+            "code": {"kind": code["kind"], "digest": code["digest"]},
+            "image": trainer.image or "",
+            "command": list(trainer.command or ()),
+            "args": list(trainer.args or ()),
+            "env": {item.name: item.model_dump(exclude_none=True) for item in trainer.env or ()},
+            "hyperparameters": parameters_of(spec),
+            "seed": spec.seed,
+            "schema": spec.schema_.model_dump(by_alias=True, exclude_defaults=True),
+            "datasets": sorted((_dataset(item) for item in spec.datasets), key=lambda item: item["name"]),
+            "modelFormat": spec.output.modelFormat,
+        }
+    )
+
+
+def parameters_of(spec: TrainingJobSpec) -> dict[str, str]:
+    """Hyperparameters by name; their order means nothing."""
+    return {item.name: item.value for item in spec.hyperparameters or ()}
+
+
+def run_name(training_job: str, definition: str, trigger: Mapping[str, Any]) -> str:
+    """Name of a run and of its Job: `<trainingjob>-<10 hex>`."""
+    return f"{training_job}-{short(digest_value({'definition': definition, 'trigger': dict(trigger)}), 10)}"
+
+
+def trigger(attempt: int) -> dict[str, Any]:
+    """Why a run is made: its definition. An attempt above 1 follows one that another definition cut short."""
+    return {"kind": "Definition"} if attempt == 1 else {"kind": "Definition", "attempt": attempt}
+
+
+def run_request(
+    parent: Obj, spec: TrainingJobSpec, code: Mapping[str, Any], run: str, why: Mapping[str, Any], known: Iterable[str]
+) -> RunRequest:
+    """What the containers of the run are told."""
+    name = parent["metadata"]["name"]
+    return RunRequest(
+        run=run,
+        trainingJob=name,
+        namespace=parent["metadata"]["namespace"],
+        modelName=spec.modelName or name,
+        datasets=tuple(
+            DatasetRequest(
+                name=item.name,
+                role=item.role,
+                storageUri=item.storageUri,
+                digest=item.digest,
+                select=item.select.model_dump(by_alias=True, exclude_none=True) if item.select else None,
+                hasSecret=bool(item.storage and item.storage.secretRef),
+            )
+            for item in spec.datasets
+        ),
+        outputUri=spec.output.storageUri,
+        outputHasSecret=bool(spec.output.storage and spec.output.storage.secretRef),
+        modelFormat=spec.output.modelFormat,
+        schema=spec.schema_.model_dump(by_alias=True, exclude_none=True),
+        hyperparameters=parameters_of(spec),
+        seed=spec.seed,
+        gates=tuple(gate.model_dump(exclude_none=True) for gate in spec.gates or ()),
+        code=dict(code),
+        image=spec.trainer.image or "",
+        trigger=dict(why),
+        known=tuple(known),
+    )
+
+
+def known_identities(versions: Iterable[Obj]) -> tuple[str, ...]:
+    """Identities that need no other training, newest first: of versions that no gate refused and whose bytes are there."""
+    usable = [
+        version
+        for version in versions
+        if (version["spec"].get("source") or {}).get("identity") and not refused(version) and not _lost(version)
+    ]
+    usable.sort(key=lambda version: int(version["spec"]["version"]), reverse=True)
+    identities = dict.fromkeys(str(version["spec"]["source"]["identity"]) for version in usable)
+    return tuple(identities)[:MAX_KNOWN]
+
+
+def refused(version: Obj) -> bool:
+    """True when a gate of the version did not pass."""
+    return any(gate.get("verdict") != "Pass" for gate in version["spec"].get("gates") or ())
+
+
+def _lost(version: Obj) -> bool:
+    conditions = {item["type"]: item["status"] for item in (version.get("status") or {}).get("conditions") or ()}
+    return conditions.get("Verified") == "False" and not is_true(version, "Ready")
+
+
+def _dataset(item: Any) -> dict[str, Any]:
+    made: dict[str, Any] = item.model_dump(by_alias=True, exclude_defaults=True, exclude={"storage"})
+    return made
