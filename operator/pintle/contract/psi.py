@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, sqrt
 
+from pintle.contract.profile import SMOOTHING
+
 Z = 3.0
 """How many standard errors the lower end lies below the estimate."""
 MIN_PSI = 0.1
@@ -24,15 +26,10 @@ class Psi:
     low: float
 
 
-def proportions(counts: Sequence[float]) -> list[float]:
-    """Reference proportions r_b = (count + 0.5) / (m + 0.5 B): never 0. Sums to 1."""
-    total = sum(counts) + 0.5 * len(counts)
-    return [(count + 0.5) / total for count in counts]
-
-
 def psi(counts: Sequence[float], reference: Sequence[float], z: float = Z) -> Psi:
-    """PSI of window counts against reference counts, bin by bin.
+    """PSI of window counts against reference counts, bin by bin; counts may be fractions (extrapolated increases).
 
+    r_b = (reference_b + 0.5) / (m + 0.5 B), q_b = (count_b + k r_b) / (n + k), psi = sum (q_b - r_b) ln(q_b / r_b);
     k = B/2 pseudo-rows are spread like the reference; s = 1/n + 1/m; df = occupied bins - 1;
     d = PSI - df s; low = d - z s sqrt(2 df + 4 max(d, 0) / s). No rows on a side: Psi(0, -inf).
     Raises ValueError when the two have unlike numbers of bins.
@@ -43,8 +40,10 @@ def psi(counts: Sequence[float], reference: Sequence[float], z: float = Z) -> Ps
     if rows <= 0 or reference_rows <= 0:
         return Psi(0.0, float("-inf"))
     pseudo = len(counts) / 2
+    smoothed = reference_rows + SMOOTHING * len(reference)
     value = 0.0
-    for count, share in zip(counts, proportions(reference), strict=True):
+    for count, expected in zip(counts, reference, strict=True):
+        share = (expected + SMOOTHING) / smoothed
         live = (count + pseudo * share) / (rows + pseudo)
         value += (live - share) * log(live / share)
     noise = 1 / rows + 1 / reference_rows

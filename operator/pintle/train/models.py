@@ -1,0 +1,162 @@
+"""The model that training left behind: opened with care, asked for predictions on named columns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pintle.contract import names
+from pintle.contract.exits import Exit
+from pintle.contract.manifest import COLUMNS, MATRIX, STRING_TYPE
+from pintle.train.outcome import MODEL_INVALID, Refusal
+from pintle.train.truth import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What scikit-learn's own pipelines need besides the types that skops trusts already.
+LIBRARY_TYPES = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
+PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
+BATCH_ROWS = 8192
+
+
+class Model(Protocol):
+    """A model over named columns."""
+
+    is_classifier: bool
+
+    def predict(self, frame: pd.DataFrame) -> Floats:
+        """Probabilities [n, classes], or values [n]."""
+        ...
+
+
+def invalid(message: str) -> Refusal:
+    """The refusal of a model that cannot be used."""
+    return Refusal(Exit.REFUSED, MODEL_INVALID, message)
+
+
+def find_model(folder: Path) -> Path:
+    """The one model file. Raises Refusal where there is none, two, a pickle, or a link to somewhere else."""
+    found = [path for path in (folder / "model.onnx", folder / "model.skops") if path.is_symlink() or path.exists()]
+    if len(found) == 1 and not found[0].is_symlink() and found[0].is_file():
+        return found[0]
+    if len(found) == 1:
+        raise invalid(f"{found[0].name} is not a plain file")
+    if found:
+        raise invalid("training left both model.onnx and model.skops: save one model")
+    others = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    pickles = [name for name in others if name.endswith(PICKLES)]
+    if pickles:
+        raise invalid(f"{pickles[0]} is a pickle, which runs code when it is opened: use pintle.train.save(model)")
+    listing = f"; it left {', '.join(others[:5])}" if others else ""
+    raise invalid(f"training left no model.onnx and no model.skops{listing}: call pintle.train.save(model)")
+
+
+class Estimator:
+    """A scikit-learn estimator out of a skops file, unwrapped from a search."""
+
+    def __init__(self, estimator: Any, features: Sequence[str]) -> None:
+        while hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        self.estimator = estimator
+        self.is_classifier = hasattr(estimator, "predict_proba")
+        if not self.is_classifier and hasattr(estimator, "classes_"):
+            raise invalid(f"{type(estimator).__name__} has classes but no predict_proba: probabilities are needed")
+        self.features = [str(name) for name in getattr(estimator, "feature_names_in_", features)]
+        unknown = [name for name in self.features if name not in features]
+        if unknown:
+            message = f"the model wants the columns {', '.join(unknown[:5])}, which are no features of the schema"
+            raise invalid(f"{message}: fit on rows[features]")
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The classes in the order of the probabilities; empty for a regression."""
+        raw = self.estimator.classes_ if self.is_classifier else ()
+        return tuple(item.item() if hasattr(item, "item") else item for item in raw)
+
+    def predict(self, frame: pd.DataFrame) -> Floats:
+        rows = frame[self.features]
+        raw = self.estimator.predict_proba(rows) if self.is_classifier else self.estimator.predict(rows)
+        return np.asarray(raw, dtype=np.float64)
+
+
+def load_skops(path: Path, features: Sequence[str]) -> Estimator:
+    """Raises Refusal for a file that is no skops, or that holds types which are not trusted."""
+    from skops import io
+
+    policy = [name.strip() for name in os.environ.get(names.ENV_TRUSTED_TYPES, "").split(",") if name.strip()]
+    trusted = [*LIBRARY_TYPES, *policy]
+    try:
+        unknown = [name for name in io.get_untrusted_types(file=path) if name not in trusted]
+        if unknown:
+            message = f"{path.name} holds types that are not trusted: {', '.join(sorted(unknown)[:8])}"
+            raise invalid(f"{message}; the operator's policy can allow them ({names.ENV_TRUSTED_TYPES})")
+        return Estimator(io.load(path, trusted=trusted), features)
+    except Refusal:
+        raise
+    except Exception as error:  # a file that training wrote: whatever is wrong with it is the model's fault
+        raise invalid(f"{path.name} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+class OnnxModel:
+    """An ONNX model whose inputs are the features (Columns) or one matrix of them (Matrix)."""
+
+    def __init__(self, data: bytes, schema: Mapping[str, Any]) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise invalid(f"onnxruntime cannot load the model: {error}") from error
+        self._features = [(str(item["name"]), item["type"] == STRING_TYPE) for item in schema["features"]]
+        self.inputs = self._kind_of_inputs()
+        outputs = self._session.get_outputs()
+        self.is_classifier = len(outputs) > 1
+        scores = outputs[-1]
+        if scores.type != "tensor(float)":
+            raise invalid(f"output {scores.name} is {scores.type}: convert with zipmap=False, float32")
+        self._score = scores.name
+
+    def predict(self, frame: pd.DataFrame) -> Floats:
+        batches = [self._run(frame.iloc[i : i + BATCH_ROWS]) for i in range(0, len(frame), BATCH_ROWS)]
+        return np.concatenate(batches)
+
+    def _run(self, rows: pd.DataFrame) -> Floats:
+        if self.inputs == MATRIX:
+            names_ = [name for name, _ in self._features]
+            feed = {self._session.get_inputs()[0].name: rows[names_].to_numpy(dtype=np.float32)}
+        else:
+            feed = {
+                name: rows[[name]].astype(object).to_numpy() if text else rows[[name]].to_numpy(dtype=np.float32)
+                for name, text in self._features
+            }
+        try:
+            found = np.asarray(self._session.run([self._score], feed)[0], dtype=np.float64)
+        except Exception as error:
+            raise invalid(f"onnxruntime cannot run the model on these rows: {error}") from error
+        if self.is_classifier and found.ndim != 2:
+            raise invalid(f"output {self._score} has {found.ndim} dimensions, [rows, classes] is needed")
+        return found if self.is_classifier else found.reshape(len(rows))
+
+    def _kind_of_inputs(self) -> str:
+        given = {item.name: item.type for item in self._session.get_inputs()}
+        wanted = {name: "tensor(string)" if text else "tensor(float)" for name, text in self._features}
+        if given == wanted:
+            return COLUMNS
+        if list(given.values()) == ["tensor(float)"] and not any(text for _, text in self._features):
+            return MATRIX
+        raise invalid(
+            f"inputs of the model are {_listed(given)}, the features need {_listed(wanted)}, or one float matrix"
+        )
+
+
+def _listed(types: Mapping[str, str]) -> str:
+    entries = [f"{name}: {kind}" for name, kind in types.items()]
+    return ", ".join(entries[:6]) + (", …" if len(entries) > 6 else "")
