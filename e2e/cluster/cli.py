@@ -16,11 +16,30 @@ from .errors import ClusterError
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m e2e.cluster", description="The cluster for tests and demo.")
     commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="bring the cluster up; does nothing where it is up")
+    up.set_defaults(run=_up)
+    down = commands.add_parser("down", help="remove the cluster")
+    down.add_argument("--purge", action="store_true", help="imported images too")
+    down.set_defaults(run=_down)
     alone = commands.add_parser("apiserver", help="etcd and kube-apiserver only, until interrupted")
     alone.add_argument("--dir", type=Path, help="folder to keep everything in (default: a temporary one)")
     alone.add_argument("--audit", action="store_true", help="write an audit log")
     alone.set_defaults(run=_apiserver)
     return parser
+
+
+def _up(_: argparse.Namespace) -> int:
+    from . import source
+
+    source.up()
+    return 0
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    from . import source
+
+    source.down(purge=arguments.purge)
+    return 0
 
 
 def _apiserver(arguments: argparse.Namespace) -> int:

@@ -62,16 +62,24 @@ class Daemon:
     def identity(self) -> Identity | None:
         """The recorded process, if it still runs."""
         try:
-            recorded = Identity(**json.loads(self._record.read_text()))
-        except (OSError, ValueError, TypeError):
+            recorded = json.loads(self._record.read_text())
+            identity = Identity(recorded["pid"], recorded["started"])
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        return recorded if recorded.alive() else None
+        return identity if identity.alive() else None
+
+    def _command(self) -> list[str]:
+        try:
+            return list(json.loads(self._record.read_text())["command"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return []
 
     def start(self, command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> Identity:
-        """Start it in a session of its own unless it already runs."""
+        """Start it in a session of its own; one that runs already with another command is replaced."""
         running = self.identity()
-        if running:
+        if running and self._command() == [str(word) for word in command]:
             return running
+        self.stop()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._record.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -89,7 +97,8 @@ class Daemon:
         if identity is None:
             raise ClusterError(f"{self.name} ended at once.\n{self.tail()}")
         part = self._record.with_suffix(".part")
-        part.write_text(json.dumps({"pid": identity.pid, "started": identity.started}))
+        content = {"pid": identity.pid, "started": identity.started, "command": [str(word) for word in command]}
+        part.write_text(json.dumps(content))
         part.replace(self._record)
         return identity
 

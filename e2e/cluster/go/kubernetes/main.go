@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func main() {
 	case "kube-proxy":
 		command = proxy.NewProxyCommand()
 	case "kubelet":
-		command = kubelet.NewKubeletCommand(contextOfSignals())
+		command = kubelet.NewKubeletCommand(context.Background())
 	case "kubectl":
 		command = kubectl.NewDefaultKubectlCommand()
 		if err := cli.RunNoErrOutput(command); err != nil {

@@ -6,5 +6,5 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 )
 
-// contextOfSignals ends with SIGTERM or SIGINT, as the kubelet's own main does.
+// contextOfSignals ends with SIGTERM or SIGINT. It may be asked for once in a process.
 func contextOfSignals() context.Context { return genericapiserver.SetupSignalContext() }
