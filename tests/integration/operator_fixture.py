@@ -1,9 +1,9 @@
 """The operator as a real process, and a stand-in for the kubelet and the controllers, on a real API server.
 
-    with OperatorProcess(server.kubeconfig, folder) as operator:
-        operator.wait_ready()
-        ...
-        operator.decisions()     # the JSON lines of what it decided
+with OperatorProcess(server.kubeconfig, folder) as operator:
+    operator.wait_ready()
+    ...
+    operator.decisions()     # the JSON lines of what it decided
 """
 
 from __future__ import annotations
@@ -165,7 +165,13 @@ class StandIn:
         """The Job's pod, made from its template, with this status."""
         template = job["spec"]["template"]
         name, namespace = job["metadata"]["name"], self._namespace
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "controller": True, "name": name, "uid": job["metadata"]["uid"]}
+        owner = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "controller": True,
+            "name": name,
+            "uid": job["metadata"]["uid"],
+        }
         labels = template["metadata"].get("labels") or {}
         metadata = {"name": f"{name}-0", "namespace": namespace, "labels": labels, "ownerReferences": [owner]}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
