@@ -1,5 +1,6 @@
 """What happens next to the traffic: an ordered chain of small checks; the first that speaks decides.
 
+    no record, but ready pods    adopt           they may be in use: the oldest ones serve on
     no revision may start        hold            what serves goes on
     nothing serves yet           first           the first ready, warmed pod gets the route
     requested is stable          at_home         all traffic on it
@@ -49,6 +50,17 @@ def next_move(look: Look) -> Move:
         if move is not None:
             return move
     raise AssertionError("the last check of the chain always speaks")
+
+
+def adopt(look: Look) -> Move | None:
+    if look.record.stable:
+        return None
+    target = look.request.target
+    ready = sorted((member.created, name) for name, member in look.fleet.members.items() if member.ready)
+    made = look.fleet.member(ready[0][1]).made_of if ready else None
+    if made is None or (target is not None and made.name == target.name):
+        return None
+    return _carries(look, made, "Restore", "its pods are ready and nothing says what served")
 
 
 def hold(look: Look) -> Move | None:
@@ -124,6 +136,7 @@ def promote(look: Look) -> Move | None:
 
 
 CHAIN: tuple[Callable[[Look], Move | None], ...] = (
+    adopt,
     hold,
     first,
     at_home,

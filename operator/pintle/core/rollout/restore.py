@@ -53,11 +53,7 @@ def _who_serves(status: Mapping[str, Any], fleet: Fleet) -> str | None:
     ready = [name for name in claims if fleet.ready(name)]
     if ready:
         return min(ready, key=lambda name: fleet.member(name).created)
-    if claims:
-        return claims[0]
-    # Nobody knows. A pod that is ready may be in use: the oldest one is kept.
-    serving = [member for member in fleet.members.values() if member.ready]
-    return min(serving, key=lambda member: (member.created, member.name)).name if serving else None
+    return claims[0] if claims else None
 
 
 def _from_status(status: Mapping[str, Any]) -> str | None:

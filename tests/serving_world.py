@@ -1,0 +1,190 @@
+"""The world of `tests.world` with a ModelDeployment in it: kubelet, autoscaler and gateway are played by functions here.
+
+    serving = Serving(model_deployment().gateway().obj(), versions=(1,))
+    serving.converge()                          # looks, effects, pods, time, until nothing is left to do
+    serving.world.edit("ModelDeployment", "delays", version=2, follow=None)
+    plan = serving.look()
+
+A revision's pods become ready unless its version is in `broken`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from pintle.contract import names
+from pintle.core.plan import Plan, Policy
+from pintle.core.rollout.observed import DeploymentObserved
+from pintle.core.rollout.plan import plan
+from pintle.core.rollout.record import Record
+
+from tests.builders import PodBuilder, digest, model_version
+from tests.world import World
+
+Obj = dict[str, Any]
+POLICY = Policy(server_image="pintle/server:1", runner_image="pintle/runner:1", drain=timedelta(seconds=10))
+KINDS = ("Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "HTTPRoute")
+
+
+class Serving:
+    """One ModelDeployment `delays` and everything around it."""
+
+    def __init__(self, parent: Obj, versions: Iterable[int] = (1,), policy: Policy = POLICY) -> None:
+        self.world = World()
+        self.policy = policy
+        self.name = parent["metadata"]["name"]
+        self.broken: set[int] = set()
+        self.gateway_says: tuple[str, str] | None = ("Accepted", "True")
+        self.write_error: str | None = None
+        self.world.add(parent)
+        for number in versions:
+            self.publish(number)
+
+    # What people and other controllers do ----------------------------------------------------------------------------
+    def publish(self, number: int, ready: bool = True, alias: str | None = None) -> None:
+        """Registers a version whose bytes are its own."""
+        built = model_version("delays", number).spec(digest=digest("0123456789abcdef"[number % 16]))
+        if ready:
+            built.ready()
+        else:
+            built.condition("Ready", "False", "LoadFailed", "no such operator")
+        if alias:
+            built.alias(alias, "Annotation", number)
+        self.world.add(built.obj())
+
+    def edit(self, **spec: Any) -> None:
+        """A person changes the spec; None removes a field."""
+        parent = copy.deepcopy(self.parent)
+        parent["spec"] = {k: v for k, v in {**parent["spec"], **spec}.items() if v is not None}
+        parent["metadata"]["generation"] += 1
+        self.world.add(parent)
+
+    def runtime(self, **fields: Any) -> None:
+        self.edit(runtime={**self.parent["spec"]["runtime"], **fields})
+
+    def pin(self, number: int) -> None:
+        self.edit(version=number, follow=None)
+
+    # Looking ----------------------------------------------------------------------------------------------------------
+    @property
+    def parent(self) -> Obj:
+        return self.world.objects["ModelDeployment", self.name]
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        return self.parent.get("status") or {}
+
+    @property
+    def route(self) -> Obj | None:
+        return self.world.get("HTTPRoute", self.name)
+
+    @property
+    def record(self) -> Record | None:
+        carrier = self.route if "gateway" in self.parent["spec"].get("traffic", {}) else None
+        carrier = carrier or self.world.get("Service", self.name)
+        annotations = (carrier or {}).get("metadata", {}).get("annotations") or {}
+        return Record.from_json(annotations.get(names.ANNOTATION_ROLLOUT))
+
+    def weights(self) -> dict[str, int]:
+        """Percent by Service name, as the route says."""
+        if self.route is None:
+            return {}
+        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
+
+    def conditions(self) -> dict[str, tuple[str, str]]:
+        return {c["type"]: (c["status"], c["reason"]) for c in self.status.get("conditions", ())}
+
+    def summary(self) -> str:
+        """Available, Progressing, Ready, in one line."""
+        found = self.conditions()
+        return "  ".join(f"{type_}={'/'.join(value)}" for type_, value in found.items())
+
+    def deployment(self, number: int) -> Obj | None:
+        """The newest Deployment of a version."""
+        found = self.world.list("Deployment", {names.LABEL_VERSION: str(number)})
+        return found[-1] if found else None
+
+    def observe(self) -> DeploymentObserved:
+        world, parent = self.world, self.parent
+        owned = {kind: copy.deepcopy(world.owned(kind, parent)) for kind in KINDS}
+        return DeploymentObserved(
+            parent=copy.deepcopy(parent),
+            versions=copy.deepcopy(world.list("ModelVersion")),
+            model_deployments=copy.deepcopy(world.list("ModelDeployment")),
+            deployments=owned["Deployment"],
+            services=owned["Service"],
+            autoscalers=owned["HorizontalPodAutoscaler"],
+            budgets=owned["PodDisruptionBudget"],
+            route=owned["HTTPRoute"][0] if owned["HTTPRoute"] else None,
+            pods=copy.deepcopy(world.list("Pod")),
+            write_error=self.write_error,
+        )
+
+    def look(self) -> Plan:
+        return plan(self.observe(), self.world.now, self.policy)
+
+    def act(self, only: int | None = None) -> Plan:
+        """One look, carried out; `only` so many effects, then killed."""
+        decided = self.look()
+        self.world.execute("ModelDeployment", self.name, decided, only)
+        return decided
+
+    # The cluster around it --------------------------------------------------------------------------------------------
+    def pods(self, become: Callable[[Obj], bool] | None = None) -> None:
+        """Kubelet, Deployment controller and gateway: pods of revisions that can start are ready, routes are answered."""
+        self._autoscale()
+        for found in self.world.list("Deployment"):
+            wanted = found["spec"].get("replicas", 1)
+            number = int(found["metadata"]["labels"][names.LABEL_VERSION])
+            works = become(found) if become else number not in self.broken
+            ready = wanted if works else 0
+            generation = found["metadata"]["generation"]
+            status = {"observedGeneration": generation, "replicas": wanted, "updatedReplicas": wanted}
+            self.world.set_status(
+                "Deployment", found["metadata"]["name"], {**status, "readyReplicas": ready, "availableReplicas": ready}
+            )
+            self._pod(found, works)
+        if self.route is not None and self.gateway_says is not None:
+            type_, value = self.gateway_says
+            condition = {"type": type_, "status": value, "reason": "NoMatchingParent" if value == "False" else type_}
+            answer = {"parentRef": {"name": "pintle"}, "conditions": [condition]}
+            self.world.set_status("HTTPRoute", self.name, {"parents": [answer]})
+
+    def _pod(self, deployment: Obj, works: bool) -> None:
+        name = f"{deployment['metadata']['name']}-pod"
+        if self.world.get("Pod", name):
+            self.world.remove("Pod", name)
+        if not works:
+            pod = PodBuilder(name, ("fetch",), "server").waiting("server", "ImagePullBackOff", "no such image")
+            self.world.add(pod.labels(deployment["spec"]["template"]["metadata"]["labels"]).owned_by(deployment).obj())
+
+    def _autoscale(self) -> None:
+        for autoscaler in self.world.list("HorizontalPodAutoscaler"):
+            target = self.world.get("Deployment", autoscaler["spec"]["scaleTargetRef"]["name"])
+            if target is not None:
+                least, most = autoscaler["spec"]["minReplicas"], autoscaler["spec"]["maxReplicas"]
+                now = target["spec"].get("replicas", 1)
+                self.world.edit("Deployment", target["metadata"]["name"], replicas=min(max(now, least), most))
+
+    def converge(self, looks: int = 60, seconds: float = 1.5) -> Plan:
+        """Looks, pods and time in turn, until a look changes nothing and waits for nothing that time brings."""
+        for _ in range(looks):
+            decided = self.act()
+            before = self.world.now
+            self.pods()
+            if decided.changes_nothing and self.look().changes_nothing:
+                if decided.requeue_after is None or decided.requeue_after > timedelta(seconds=60):
+                    return decided
+            self.world.now = before + timedelta(seconds=seconds)
+        raise AssertionError(f"no rest after {looks} looks: {self.look().why}; {self.world.log[-8:]}")
+
+    def upgrade(self, image: str) -> None:
+        """The operator comes back with another default image."""
+        self.policy = replace(self.policy, server_image=image)
+
+    def copy(self) -> Serving:
+        return copy.deepcopy(self)
