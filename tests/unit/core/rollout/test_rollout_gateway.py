@@ -1,0 +1,147 @@
+"""The gateway in the spec, what it answers, and the alias that goes with a promotion."""
+
+from __future__ import annotations
+
+from pintle.contract import names
+
+from tests.builders import START, model_deployment
+from tests.serving_world import Serving
+
+
+def started(**gateway: object) -> Serving:
+    serving = Serving(model_deployment().gateway(**gateway).obj())  # type: ignore[arg-type]
+    serving.converge()
+    serving.world.log.clear()
+    return serving
+
+
+def annotation(serving: Serving, kind: str) -> str:
+    found = serving.world.get(kind, "delays")
+    return ((found or {}).get("metadata", {}).get("annotations") or {}).get(names.ANNOTATION_ROLLOUT, "")
+
+
+def test_a_route_that_is_not_accepted_is_said() -> None:
+    """Ready is False/RouteNotAccepted with the gateway's word; pods serve, so Available is True."""
+    serving = started()
+    serving.gateway_says = ("Accepted", "False")
+    serving.converge()
+    assert serving.conditions()["Ready"] == ("False", "RouteNotAccepted")
+    assert serving.conditions()["Available"] == ("True", "Serving")
+    assert "NoMatchingParent" in serving.status["conditions"][2]["message"]
+
+
+def test_a_route_that_no_gateway_answers_to_is_not_accepted() -> None:
+    """Silence is no consent."""
+    serving = Serving(model_deployment().gateway().obj())
+    serving.gateway_says = None
+    serving.converge()
+    assert serving.conditions()["Ready"] == ("False", "RouteNotAccepted")
+
+
+def test_a_changed_gateway_changes_the_route_only() -> None:
+    """Path, host and parent go into the route; no pod is touched, no weight moves."""
+    serving = started(hostnames=["delays.example.com"], path="/a")
+    weights = serving.weights()
+    serving.edit(traffic={"gateway": {"parentRefs": [{"name": "other", "namespace": "infra"}], "path": "/b/"}})
+    serving.converge()
+    assert serving.route is not None
+    spec = serving.route["spec"]
+    assert spec["parentRefs"][0]["name"] == "other"
+    assert spec["hostnames"] == []
+    assert spec["rules"][0]["matches"][0]["path"]["value"] == "/b"
+    assert serving.weights() == weights
+    assert not [entry for entry in serving.world.log if "Deployment delays-" in entry]
+
+
+def test_taking_the_gateway_away_hands_the_truth_to_the_root_service_first() -> None:
+    """The route is deleted only once the Service carries the record."""
+    serving = started()
+    serving.edit(traffic={})
+    serving.act()
+    assert annotation(serving, "Service")
+    assert serving.route is not None
+    serving.converge()
+    assert serving.route is None
+    assert serving.status["stable"]["version"] == 1
+    assert serving.conditions()["Ready"] == ("True", "Ready")
+
+
+def test_adding_a_gateway_hands_the_truth_to_the_route_first() -> None:
+    """The Service keeps its record until the route has one; nothing restarts."""
+    serving = Serving(model_deployment().obj())
+    serving.converge()
+    stable = serving.status["stable"]
+    serving.edit(traffic={"gateway": {"parentRefs": [{"name": "pintle"}], "path": "/"}})
+    serving.act()
+    assert annotation(serving, "HTTPRoute")
+    assert annotation(serving, "Service")
+    serving.converge()
+    assert not annotation(serving, "Service")
+    assert serving.status["stable"] == stable
+    assert serving.conditions()["Ready"] == ("True", "Ready")
+
+
+def test_the_url_is_where_clients_find_it() -> None:
+    """At the gateway's host where there is one, else inside the cluster."""
+    assert started(hostnames=["*.any", "a.example.com"], path="/v").status["url"] == "http://a.example.com/v"
+    assert started().status["url"] == "http://delays.team.svc"
+
+
+def test_the_alias_moves_with_the_promotion() -> None:
+    """One more in sequence with every move, and none between."""
+    serving = Serving(model_deployment().gateway().on_promoted("champion").obj())
+    serving.converge()
+    assert serving.status["alias"] == {"name": "champion", "version": 1, "sequence": 1}
+    serving.publish(2)
+    serving.act()
+    assert serving.status["alias"]["version"] == 1
+    serving.converge()
+    assert serving.status["alias"] == {"name": "champion", "version": 2, "sequence": 2}
+
+
+def test_a_sequence_is_never_used_twice_even_when_the_record_is_lost() -> None:
+    """The ModelVersions remember the last claim."""
+    serving = Serving(model_deployment().gateway().on_promoted("champion").obj())
+    serving.converge()
+    version = serving.world.objects["ModelVersion", "delays-v1"]
+    version["status"]["aliases"] = [{"name": "champion", "owner": "ModelDeployment/delays", "sequence": 5}]
+    serving.world.remove("HTTPRoute", "delays")
+    serving.parent.pop("status")
+    serving.converge()
+    assert serving.status["alias"]["sequence"] == 6
+
+
+def test_of_two_deployments_with_one_alias_the_older_one_holds_it() -> None:
+    """The younger serves all the same, says AliasConflict and claims nothing; it takes over when the other goes."""
+    serving = Serving(model_deployment().gateway().on_promoted("champion").created(START).obj())
+    rival = model_deployment("another").on_promoted("champion").created(START.replace(year=2025))
+    serving.world.add(rival.owns_alias("champion", 1, 9).obj())
+    serving.converge()
+    assert serving.conditions()["AliasConflict"] == ("True", "AliasConflict")
+    assert "another" in serving.status["conditions"][3]["message"]
+    assert serving.conditions()["Ready"] == ("True", "Ready")
+    assert "alias" not in serving.status
+    serving.edit(onPromoted=None)
+    serving.converge()
+    assert "AliasConflict" not in serving.conditions()
+    serving.edit(onPromoted={"alias": "champion"})
+    serving.world.objects["ModelDeployment", "another"]["spec"].pop("onPromoted")
+    serving.converge()
+    assert serving.status["alias"]["sequence"] == 10
+
+
+def test_an_alias_that_is_given_up_is_claimed_no_more() -> None:
+    """Without onPromoted there is no alias in the status."""
+    serving = Serving(model_deployment().gateway().on_promoted("champion").obj())
+    serving.converge()
+    serving.edit(onPromoted=None)
+    serving.converge()
+    assert "alias" not in serving.status
+
+
+def test_another_model_may_use_the_same_alias() -> None:
+    """Aliases belong to a model."""
+    serving = Serving(model_deployment().gateway().on_promoted("champion").obj())
+    serving.world.add(model_deployment("another", "other").on_promoted("champion").created(START.replace(year=2025)).obj())
+    serving.converge()
+    assert serving.status["alias"]["version"] == 1

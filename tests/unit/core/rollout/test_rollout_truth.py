@@ -1,0 +1,199 @@
+"""One write is the truth; what is lost comes back from the rest, and the old revision is kept where they disagree."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pintle.contract import names
+from pintle.core.rollout.record import Claim, Deed, Record
+from pintle.resources.revision import Revision
+
+from tests.builders import model_deployment
+from tests.serving_world import Serving
+
+REVISION = Revision("aaaaaaaa", 3, "sha256:" + "a" * 64, "s3://models/a", "pintle/server:1", "key", "2026-01-05T12:00:00Z")
+RECORD = Record(
+    stable="aaaaaaaa",
+    canary="bbbbbbbb",
+    weights={"aaaaaaaa": 100, "bbbbbbbb": 0},
+    revisions={"aaaaaaaa": REVISION, "bbbbbbbb": Revision("bbbbbbbb", 4, "sha256:" + "b" * 64, "s3://models/b", "x:1")},
+    retiring={"cccccccc": "2026-01-05T12:00:00.000Z"},
+    refused={"dddddddd": "5 % errors"},
+    since="2026-01-05T12:00:00.500Z",
+    alias=Claim("champion", 3, 7),
+    last=Deed("2026-01-05T12:00:00.500Z", "Promote", "aaaaaaaa", 3, "all its pods are ready"),
+    sequence=12,
+)
+
+
+def replacing(gateway: bool = True) -> Serving:
+    """Version 1 serves, version 2 is in the route with weight 0."""
+    parent = model_deployment()
+    serving = Serving((parent.gateway() if gateway else parent).obj())
+    serving.converge()
+    serving.publish(2)
+    serving.act()
+    serving.pods()
+    serving.act()
+    return serving
+
+
+def wipe_annotation(serving: Serving) -> None:
+    route = serving.route
+    assert route is not None
+    del route["metadata"]["annotations"]
+
+
+def wipe_status(serving: Serving) -> None:
+    serving.parent.pop("status")
+
+
+def wipe_route(serving: Serving) -> None:
+    serving.world.remove("HTTPRoute", "delays")
+
+
+def wipe_root(serving: Serving) -> None:
+    serving.world.remove("Service", "delays")
+
+
+LOST = {
+    "the annotation": (wipe_annotation,),
+    "the status": (wipe_status,),
+    "the route": (wipe_route,),
+    "annotation and status": (wipe_annotation, wipe_status),
+    "route and status": (wipe_route, wipe_status),
+    "route, status and root Service": (wipe_route, wipe_status, wipe_root),
+}
+
+
+def test_a_record_comes_back_as_it_was_written() -> None:
+    """Every field survives the annotation."""
+    assert Record.from_json(RECORD.to_json()) == RECORD
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("nothing", ""),
+        ("no JSON", "{"),
+        ("another shape", "[]"),
+        ("weights that are not 100 in all", RECORD.with_(weights={"aaaaaaaa": 90, "bbbbbbbb": 0}).to_json()),
+        ("a negative weight", RECORD.with_(weights={"aaaaaaaa": 110, "bbbbbbbb": -10}).to_json()),
+        ("a stable it knows nothing of", RECORD.with_(revisions={"bbbbbbbb": REVISION}).to_json()),
+        ("a stable without weight", RECORD.with_(weights={"bbbbbbbb": 100}).to_json()),
+        ("no time", RECORD.to_json().replace("2026-01-05T12:00:00.500Z", "yesterday")),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_none(what: str, text: str) -> None:
+    """It is restored then, instead of being believed."""
+    assert Record.from_json(text) is None, what
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_is_lost_mid_replacement_is_restored_and_the_old_revision_serves(lost: str) -> None:
+    """The next look writes the record back with all traffic on the old stable, then the replacement goes on."""
+    serving = replacing()
+    old = serving.deployment(1)
+    assert old is not None
+    for wipe in LOST[lost]:
+        wipe(serving)
+    serving.act()
+    assert serving.weights().get(old["metadata"]["name"]) == 100
+    assert serving.record is not None
+    assert serving.record.stable == old["metadata"]["labels"][names.LABEL_REVISION]
+    serving.converge()
+    assert serving.status["stable"]["version"] == 2
+    assert serving.conditions()["Ready"] == ("True", "Ready")
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_is_lost_at_rest_is_restored_without_a_restart(lost: str) -> None:
+    """The same revision serves on; no Deployment is made or deleted."""
+    serving = Serving(model_deployment().gateway().obj())
+    serving.converge()
+    before = serving.weights()
+    serving.world.log.clear()
+    for wipe in LOST[lost]:
+        wipe(serving)
+    serving.converge()
+    assert serving.weights() == before
+    assert serving.conditions()["Ready"] == ("True", "Ready")
+    assert not [entry for entry in serving.world.log if "Deployment delays-" in entry]
+
+
+def test_where_status_and_route_disagree_the_one_that_keeps_the_old_stable_wins() -> None:
+    """Promotion was written, the status not yet, and then the annotation was lost: the old one, still ready, serves."""
+    serving = replacing()
+    serving.world.tick(5)
+    decided = serving.look()
+    assert decided.traffic is not None
+    effects = len(decided.create) + len(decided.apply) + 1
+    serving.act(only=effects)
+    assert serving.status["stable"]["version"] == 1
+    wipe_annotation(serving)
+    serving.act()
+    assert serving.record is not None
+    assert serving.record.serving is not None
+    assert serving.record.serving.version == 1
+
+
+def test_the_annotation_is_believed_against_a_late_status() -> None:
+    """Killed between the traffic write and the status: the new revision stays, nothing flaps."""
+    serving = replacing()
+    serving.world.tick(5)
+    decided = serving.look()
+    serving.act(only=len(decided.create) + len(decided.apply) + 1)
+    new = serving.weights()
+    serving.converge()
+    assert serving.weights() == new
+    assert [entry["action"] for entry in serving.status["history"]] == ["Promote", "Serve"]
+
+
+def test_weights_that_somebody_else_changed_are_put_back() -> None:
+    """The record and the weights are one write; a hand in the route is no promotion."""
+    serving = replacing()
+    route = serving.route
+    assert route is not None
+    for ref in route["spec"]["rules"][0]["backendRefs"]:
+        ref["weight"] = 100 - ref["weight"]
+    serving.act()
+    old = serving.deployment(1)
+    assert old is not None
+    assert serving.weights()[old["metadata"]["name"]] == 100
+
+
+def test_after_a_lost_record_nothing_is_deleted_before_it_has_drained() -> None:
+    """A revision that nobody remembers may have had traffic a second ago."""
+    serving = replacing()
+    serving.pin(1)
+    wipe_annotation(serving)
+    serving.act()
+    assert serving.deployment(2) is not None
+    serving.world.tick(9)
+    serving.act()
+    assert serving.deployment(2) is not None
+    serving.converge()
+    assert serving.deployment(2) is None
+
+
+def test_without_a_gateway_the_root_service_is_the_truth() -> None:
+    """It carries record and selector, and flips in one write."""
+    serving = replacing(gateway=False)
+    root = serving.world.get("Service", "delays")
+    assert root is not None
+    assert json.loads(root["metadata"]["annotations"][names.ANNOTATION_ROLLOUT])["stable"]
+    assert root["spec"]["selector"][names.LABEL_REVISION] == _revision(serving, 1)
+    serving.world.tick(1.5)
+    serving.act()
+    root = serving.world.get("Service", "delays")
+    assert root is not None
+    assert root["spec"]["selector"][names.LABEL_REVISION] == _revision(serving, 2)
+    assert serving.converge().changes_nothing
+    assert not serving.world.list("HTTPRoute")
+
+
+def _revision(serving: Serving, number: int) -> str:
+    found = serving.deployment(number)
+    assert found is not None
+    return str(found["metadata"]["labels"][names.LABEL_REVISION])
