@@ -78,12 +78,12 @@ def decimal(value: Any) -> str | None:
 
 
 def gate_message(gate: Mapping[str, Any]) -> str:
-    """One gate's figures in words: `auc = 0.61 (0.58 to 0.64), bound min 0.7`."""
-    if gate.get("message"):
-        return str(gate["message"])
+    """One gate's figures in words: `auc = 0.61 (0.58 to 0.64), bound 0.7: below min`."""
     text = str(gate.get("metric", "?"))
     if gate.get("slice"):
-        text += f" of {gate['slice']}"
+        text += f" by {gate['slice']}"
+    if gate.get("comparedTo"):
+        text += f" against {gate['comparedTo']}"
     value, low, high = (decimal(gate.get(key)) for key in ("value", "low", "high"))
     if value is not None:
         text += f" = {value}"
@@ -92,7 +92,7 @@ def gate_message(gate: Mapping[str, Any]) -> str:
     if gate.get("bound") is not None:
         bound = gate["bound"]
         text += f", bound {decimal(bound) or bound}"
-    return text
+    return f"{text}: {gate['why']}" if gate.get("why") else text
 
 
 def _labels(request: RunRequest) -> dict[str, str]:

@@ -16,10 +16,11 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pintle.api import reasons
 from pintle.api.trainingjob import TrainingJobSpec
 from pintle.contract.digest import digest_bytes, digest_value, short
 from pintle.contract.run import DatasetRequest, RunRequest
-from pintle.core.conditions import is_true
+from pintle.core.conditions import FALSE, conditions_of
 from pintle.core.plan import Obj
 
 TRAIN_FILE = "train.py"
@@ -116,7 +117,7 @@ def run_request(
 
 
 def known_identities(versions: Iterable[Obj]) -> tuple[str, ...]:
-    """Identities that need no other training, newest first: of versions that no gate refused and whose bytes are there."""
+    """Identities that need no other training, newest first: of versions that no gate refused and whose bytes exist."""
     usable = [
         version
         for version in versions
@@ -133,8 +134,7 @@ def refused(version: Obj) -> bool:
 
 
 def _lost(version: Obj) -> bool:
-    conditions = {item["type"]: item["status"] for item in (version.get("status") or {}).get("conditions") or ()}
-    return conditions.get("Verified") == "False" and not is_true(version, "Ready")
+    return (conditions_of(version).get(reasons.VERIFIED) or {}).get("status") == FALSE
 
 
 def _dataset(item: Any) -> dict[str, Any]:

@@ -1,0 +1,102 @@
+"""`status.runs`: what is remembered of runs, newest first, in a bounded number of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pintle.api import reasons
+from pintle.core.conditions import clip, timestamp
+from pintle.core.plan import Obj
+from pintle.core.training.outcome import FAILED, RUNNING
+
+MAX_RUNS = 20
+NEWEST_BYTES, OLDER_BYTES = 800, 160
+"""Bytes of a run's message: twenty runs and the condition stay below 16 kB."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run as it is remembered. Times are as Kubernetes writes them."""
+
+    name: str
+    definition: str
+    result: str
+    reason: str
+    message: str = ""
+    identity: str | None = None
+    version: int | None = None
+    start: str | None = None
+    completion: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.result != RUNNING
+
+    def to_status(self, size: int) -> dict[str, Any]:
+        """The entry with a message of at most `size` bytes."""
+        made = {
+            "name": self.name,
+            "definition": self.definition,
+            "result": self.result,
+            "reason": self.reason,
+            "message": clip(self.message, size),
+            "identity": self.identity,
+            "version": self.version,
+            "startTime": self.start,
+            "completionTime": self.completion,
+        }
+        return {key: value for key, value in made.items() if value not in (None, "")}
+
+
+def recorded(parent: Obj) -> list[Entry]:
+    """The runs in the status of a TrainingJob, newest first."""
+    return [_entry(item) for item in (parent.get("status") or {}).get("runs") or ()]
+
+
+def ended_early(entry: Entry, reason: str, message: str, now: datetime) -> Entry:
+    """A run that was cut short: its Job was deleted, by a person or for a new definition."""
+    return replace(entry, result=FAILED, reason=reason, message=message, completion=timestamp(now))
+
+
+def in_order(entries: Iterable[Entry], before: Iterable[Entry]) -> list[Entry]:
+    """Newest first. Start times have whole seconds: where they are equal, the order of before stands, new ones lead."""
+    rank = {entry.name: index for index, entry in enumerate(before)}
+    ordered = sorted(entries, key=lambda entry: (rank.get(entry.name, -1), entry.name))
+    return sorted(ordered, key=lambda entry: entry.start or "", reverse=True)
+
+
+def kept(entries: list[Entry], limit: int, current: str | None) -> list[Entry]:
+    """The newest `limit` runs; those that go on and the one of the present definition are always among them."""
+    needed = [entry for entry in entries if not entry.is_final or entry.name == current][:MAX_RUNS]
+    others = [entry for entry in entries if entry not in needed][: max(0, min(limit, MAX_RUNS) - len(needed))]
+    return [entry for entry in entries if entry in needed or entry in others]
+
+
+def to_status(entries: list[Entry], current: str | None) -> list[dict[str, Any]]:
+    """`status.runs`."""
+    return [
+        entry.to_status(NEWEST_BYTES if index == 0 or entry.name == current else OLDER_BYTES)
+        for index, entry in enumerate(entries)
+    ]
+
+
+def newest_version(entries: list[Entry]) -> int | None:
+    """Version of the newest run that made one that no gate refused."""
+    return next((e.version for e in entries if e.version is not None and e.reason == reasons.TRAINED), None)
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    return Entry(
+        name=item["name"],
+        definition=item["definition"],
+        result=item["result"],
+        reason=item["reason"],
+        message=item.get("message") or "",
+        identity=item.get("identity"),
+        version=item.get("version"),
+        start=item.get("startTime"),
+        completion=item.get("completionTime"),
+    )

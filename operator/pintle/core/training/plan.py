@@ -1,0 +1,178 @@
+"""The decisions for a TrainingJob: when a run is started, stopped, registered, remembered and forgotten.
+
+    no run of this definition --> create Job --> (pod goes its way) --> register version --> remember the result
+             |                        |                 |
+          suspended            suspend / resume    definition changed: remember Superseded, delete the Job
+
+A run that has ended is final: its definition is not run again, even if the Job is deleted. One run goes on at a time.
+A run enters `status.runs` when its Job has been seen, so that a Job that is missing later was deleted by somebody.
+It gets a version number only when a ModelVersion that names it has been seen, so that of two claimants of one number
+the loser takes the next.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from pintle.api import reasons
+from pintle.api.trainingjob import TrainingJobSpec
+from pintle.core.conditions import FALSE, TRUE, UNKNOWN, Condition, changed, set_conditions, transitions
+from pintle.core.plan import Delete, Obj, Plan, Policy
+from pintle.core.training import history
+from pintle.core.training.definition import known_identities, run_name, run_request, trigger
+from pintle.core.training.history import Entry
+from pintle.core.training.look import Look, begin
+from pintle.core.training.observed import TrainingObserved
+from pintle.core.training.outcome import FAILED, SUCCEEDED, finished
+from pintle.core.training.runs import REGISTER_POLL, all_runs, definition_of
+from pintle.resources.model_version import version_name
+from pintle.resources.run_job import RunnerDefaults, run_job
+
+SOURCE_POLL = timedelta(seconds=10)
+CODE_POLL = timedelta(seconds=60)
+"""Nobody tells us of a user's ConfigMap: how often it is read when nothing else happens."""
+
+
+def plan(observed: TrainingObserved, now: datetime, policy: Policy) -> Plan:
+    """Everything one look at a TrainingJob decides."""
+    parent = observed.parent
+    if parent["metadata"].get("deletionTimestamp"):
+        return Plan()
+    try:
+        spec = TrainingJobSpec.model_validate(parent["spec"])
+    except ValidationError as error:
+        return _unreadable(observed, now, error)
+    look = begin(observed, now, policy, spec)
+    before = history.recorded(parent)
+    entries = history.in_order(all_runs(look, before), before)
+    current = _current(look, entries)
+    condition = _present(look, entries, current)
+    if observed.write_error and (look.create or look.apply):
+        condition = Condition(reasons.SUCCEEDED, FALSE, reasons.SPEC_INVALID, observed.write_error)
+    return _plan(look, entries, current, condition)
+
+
+# The run of the present definition ------------------------------------------------------------------------------------
+
+
+def _current(look: Look, entries: list[Entry]) -> Entry | None:
+    """The run of the present definition.
+
+    Where the code is missing: the run that goes on, or the last one as long as nobody has touched the spec since, so
+    that a ConfigMap which is deleted after training takes nothing back.
+    """
+    wanted = look.definition
+    if wanted is None:
+        parent, status = look.observed.parent, look.observed.parent.get("status") or {}
+        if going := next((entry for entry in entries if not entry.is_final), None):
+            return going
+        if status.get("observedGeneration") != parent["metadata"].get("generation"):
+            return None
+        wanted = status.get("definition")
+    same = [entry for entry in entries if entry.definition == wanted and entry.reason != reasons.SUPERSEDED]
+    return same[0] if same else None
+
+
+def _present(look: Look, entries: list[Entry], current: Entry | None) -> Condition:
+    """The condition Succeeded; makes the Job where there is none."""
+    if current is None:
+        return _start(look, entries)
+    if not current.is_final:
+        return look.going[current.name]
+    if current.result == FAILED:
+        return Condition(reasons.SUCCEEDED, FALSE, current.reason, current.message)
+    newest = next(entry for entry in entries if entry.reason != reasons.SUPERSEDED)
+    if current.result == SUCCEEDED and newest.name != current.name:
+        made = version_name(look.model, current.version) if current.version is not None else "its version"
+        message = f"This definition was run as {current.name}, which made {made}; nothing was trained."
+        return Condition(reasons.SUCCEEDED, TRUE, reasons.UNCHANGED, message)
+    return Condition(reasons.SUCCEEDED, TRUE, current.reason, current.message)
+
+
+def _start(look: Look, entries: list[Entry]) -> Condition:
+    """Nothing has been run of this definition."""
+    if look.problem is not None:
+        look.again.append(SOURCE_POLL)
+        return look.problem
+    if look.spec.suspend:
+        message = "No run is started until spec.suspend is false."
+        return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.SUSPENDED, message)
+    leaving = [job["metadata"]["name"] for job in look.observed.jobs if not finished(job)]
+    if leaving:
+        look.again.append(REGISTER_POLL)
+        message = f"Waits until {', '.join(sorted(leaving))} has gone."
+        return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, message)
+    run = _create_job(look, {entry.name for entry in entries})
+    return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, f"Run {run} is being started.")
+
+
+def _create_job(look: Look, taken: set[str]) -> str:
+    """The Job of a new run, under the first name that no run of this definition had."""
+    assert look.definition is not None  # else there is a problem
+    parent, attempt = look.observed.parent, 1
+    while (run := run_name(look.name, look.definition, trigger(attempt))) in taken:
+        attempt += 1
+    known = known_identities(look.observed.versions)
+    request = run_request(parent, look.spec, look.code, run, trigger(attempt), known)
+    runner = RunnerDefaults(look.policy.runner_image, look.policy.image_pull_policy, look.policy.trusted_types)
+    look.create.append(run_job(parent, look.spec, request, look.definition, runner))
+    look.why.append(f"no run of the definition {look.definition}: {run} is started")
+    return run
+
+
+# Putting it together --------------------------------------------------------------------------------------------------
+
+
+def _plan(look: Look, entries: list[Entry], current: Entry | None, condition: Condition) -> Plan:
+    parent, name = look.observed.parent, current.name if current else None
+    keep = history.kept(entries, look.spec.runsHistoryLimit, name)
+    status = {
+        "observedGeneration": parent["metadata"].get("generation"),
+        "conditions": set_conditions(parent, [condition], look.now),
+        "definition": current.definition if current else None,
+        "runs": history.to_status(keep, name),
+        "latestVersion": history.newest_version(entries) or (parent.get("status") or {}).get("latestVersion"),
+        "highestVersion": look.highest or None,
+    }
+    if look.spec.source is not None and look.spec.source.configMapRef is not None:
+        look.again.append(CODE_POLL)
+    return Plan(
+        create=tuple(look.create),
+        apply=tuple(look.apply),
+        status=changed(parent, status),
+        delete=tuple(_delete(job) for job in _leaving(look, {entry.name for entry in keep})),
+        events=(*look.events, *transitions(parent, [condition])),
+        requeue_after=min(look.again, default=None),
+        why=tuple(look.why),
+    )
+
+
+def _leaving(look: Look, keep: set[str]) -> list[Obj]:
+    """Jobs to delete: those that were cut short, and finished ones that are remembered no more."""
+    forgotten = [
+        job
+        for job in look.observed.jobs
+        if definition_of(job) and finished(job) and job["metadata"]["name"] not in keep
+    ]
+    return [job for job in (*look.delete, *forgotten) if not job["metadata"].get("deletionTimestamp")]
+
+
+def _unreadable(observed: TrainingObserved, now: datetime, error: ValidationError) -> Plan:
+    """A spec that an earlier version of the API let in."""
+    first = error.errors()[0]
+    message = f"spec.{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    condition = Condition(reasons.SUCCEEDED, FALSE, reasons.SPEC_INVALID, message)
+    parent = observed.parent
+    status = {
+        **(parent.get("status") or {}),
+        "observedGeneration": parent["metadata"].get("generation"),
+        "conditions": set_conditions(parent, [condition], now),
+    }
+    return Plan(status=changed(parent, status), events=transitions(parent, [condition]), why=(message,))
+
+
+def _delete(job: Obj) -> Delete:
+    metadata = job["metadata"]
+    return Delete("batch/v1", "Job", metadata["namespace"], metadata["name"], metadata["uid"])
