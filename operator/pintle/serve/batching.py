@@ -8,6 +8,7 @@ then waits and becomes the next batch.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -66,7 +67,7 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="predict")
         self._flush_planned = False
-        self._sweep_planned = False
+        self._sweep_at = math.inf
         self._row_seconds = 0.0
         self._call_seconds = 0.0
 
@@ -80,7 +81,7 @@ class Batcher:
         if not self._flush_planned and not self._running:
             self._flush_planned = True
             self._loop.call_soon(self._flush)
-        if not self._sweep_planned:
+        if deadline < self._sweep_at:
             self._plan_sweep(deadline)
 
     def close(self) -> None:
@@ -166,20 +167,19 @@ class Batcher:
         jobs[0].finish(Rejected(500, "the model failed to answer these rows", SERVER_ERROR))
 
     def _plan_sweep(self, deadline: float) -> None:
-        self._sweep_planned = True
+        self._sweep_at = deadline
         self._loop.call_later(max(0.0, deadline - time.perf_counter()) + 0.001, self._sweep)
 
     def _sweep(self) -> None:
         """Answer what has waited too long; its prediction, if it still comes, is dropped."""
         now = time.perf_counter()
-        self._sweep_planned = False
-        earliest = None
+        self._sweep_at = earliest = math.inf
         for job in (*self._running, *self._waiting):
             if job.answered:
                 continue
             if job.deadline <= now:
                 job.finish(Rejected(504, "no answer in time: the server is too busy", SERVER_ERROR))
-            elif earliest is None or job.deadline < earliest:
-                earliest = job.deadline
-        if earliest is not None:
+            else:
+                earliest = min(earliest, job.deadline)
+        if earliest < math.inf:
             self._plan_sweep(earliest)

@@ -1,0 +1,26 @@
+"""Artifacts, made once for the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.serve import artifacts
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A binary classifier with string, integer, number and boolean columns."""
+    return artifacts.make_classifier(tmp_path_factory.mktemp("artifacts") / "classifier")
+
+
+@pytest.fixture(scope="session")
+def regressor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return artifacts.make_regressor(tmp_path_factory.mktemp("artifacts") / "regressor")
+
+
+@pytest.fixture(scope="session")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A binary classifier over one matrix of four numbers, with the labels 0 and 1."""
+    return artifacts.make_matrix(tmp_path_factory.mktemp("artifacts") / "matrix")

@@ -1,0 +1,147 @@
+"""The queue before the model: batches, limits, time-outs and faults."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from pintle.contract.manifest import Feature
+from pintle.serve.batching import Batcher
+from pintle.serve.http import Overloaded, Rejected
+from pintle.serve.models import Batch, Inputs, Prediction
+from pintle.serve.rows import Rows
+
+
+class FakeModel:
+    """Answers with the first number of each row; remembers its batches and the threads it ran in."""
+
+    inputs = Inputs((Feature("x"),))
+    matrix_input = None
+
+    def __init__(self) -> None:
+        self.batches: list[list[float]] = []
+        self.threads: list[str] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def predict(self, batch: Batch) -> Prediction:
+        self.batches.append(batch.numbers[:, 0].tolist())
+        self.threads.append(threading.current_thread().name)
+        self.before()
+        if (batch.numbers < 0).any():
+            raise ValueError("negative")
+        return Prediction(batch.numbers[:, 0])
+
+
+class Bench:
+    """A batcher around a FakeModel, and the answers it gave."""
+
+    def __init__(self, **limits: int) -> None:
+        self.model = FakeModel()
+        self.observed = 0
+        settings = {"batch_rows": 8, "queue_requests": 100, "queue_rows": 1_000, **limits}
+        self.batcher = Batcher(self.model, self._observe, **settings)
+
+    def _observe(self, batch: Batch, prediction: Prediction) -> None:
+        self.observed += len(batch)
+
+    def send(self, *values: float, seconds: float = 5) -> asyncio.Future[Any]:
+        """Submit one request of rows with these values."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        rows = Rows(len(values), [[value] for value in values], [])
+        self.batcher.submit(rows, answer.set_result, time.perf_counter() + seconds)
+        return answer
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench()
+    yield made
+    made.batcher.close()
+
+
+async def test_requests_of_one_turn_share_a_batch(bench: Bench) -> None:
+    """One call of the model for all that came together, each request getting its own rows back."""
+    answers = await asyncio.gather(*(bench.send(*values) for values in ((1, 2), (3,), (4, 5, 6))))
+    assert [answer.score.tolist() for answer in answers] == [[1, 2], [3], [4, 5, 6]]
+    assert bench.model.batches == [[1, 2, 3, 4, 5, 6]]
+    assert bench.observed == 6
+
+
+async def test_a_batch_is_bounded_and_a_large_request_runs_alone(bench: Bench) -> None:
+    """Batches end at batch_rows; a request above it is one batch."""
+    await asyncio.gather(bench.send(*range(5)), bench.send(*range(5)), bench.send(*range(20)))
+    assert [len(batch) for batch in bench.model.batches] == [5, 5, 20]
+
+
+async def test_a_full_queue_refuses_with_retry_after() -> None:
+    """Beyond its limits a request is refused at once, and what waits is answered."""
+    bench = Bench(queue_requests=2, queue_rows=4)
+    waiting = [bench.send(1), bench.send(2)]
+    with pytest.raises(Overloaded) as refused:
+        bench.send(3)
+    assert (refused.value.status, refused.value.headers) == (503, ((b"retry-after", b"1"),))
+    await asyncio.gather(*waiting)
+    waiting = [bench.send(1, 2, 3)]
+    with pytest.raises(Overloaded):
+        bench.send(4, 5)
+    await asyncio.gather(*waiting)
+    assert (await bench.send(*range(6))).score.tolist() == [0, 1, 2, 3, 4, 5], "one large request on an idle server"
+    assert (await bench.send(1, 2, 3)).score.tolist() == [1, 2, 3], "the queue is empty again"
+    bench.batcher.close()
+
+
+async def test_a_fault_of_one_request_fails_only_that_one(bench: Bench) -> None:
+    """When a batch fails, its requests run alone and only the guilty one gets a 500."""
+    good, bad, other = await asyncio.gather(bench.send(1), bench.send(-1), bench.send(2, 3))
+    assert good.score.tolist() == [1]
+    assert isinstance(bad, Rejected)
+    assert bad.status == 500
+    assert other.score.tolist() == [2, 3]
+    assert bench.observed == 3
+    assert (await bench.send(*range(9))).score.size == 9, "the queue is not left full"
+
+
+async def test_a_slow_model_runs_in_a_thread_and_the_loop_stays_free(bench: Bench) -> None:
+    """After the first slow batches the loop goes on while the model runs, and what waits becomes one batch."""
+    bench.model.before = lambda: time.sleep(0.02)
+    for _ in range(2):
+        await bench.send(1)
+    running, release = threading.Event(), threading.Event()
+
+    def block() -> None:
+        running.set()
+        assert release.wait(5)
+
+    bench.model.before = block
+    first = bench.send(1)
+    await asyncio.to_thread(running.wait, 5)
+    bench.model.before = lambda: None
+    others = [bench.send(value) for value in (2, 3, 4)]
+    await asyncio.sleep(0)
+    assert not first.done(), "the loop turned while the model ran"
+    release.set()
+    await asyncio.gather(first, *others)
+    assert bench.model.batches[-1] == [2, 3, 4]
+    assert bench.model.threads[-2].startswith("predict")
+
+
+async def test_a_request_is_answered_when_its_time_is_up(bench: Bench) -> None:
+    """A model that hangs costs its caller the time-out and not more; the late prediction is dropped."""
+    bench.model.before = lambda: time.sleep(0.02)
+    for _ in range(2):
+        await bench.send(1)
+    release = threading.Event()
+    bench.model.before = lambda: np.testing.assert_equal(release.wait(5), True)
+    first, second = bench.send(1, seconds=0.05), bench.send(2, seconds=0.1)
+    for answer in (await first, await second):
+        assert isinstance(answer, Rejected)
+        assert answer.status == 504
+    bench.model.before = lambda: None
+    release.set()
+    assert (await bench.send(7)).score.tolist() == [7]
+    assert [7.0] in bench.model.batches

@@ -1,0 +1,288 @@
+"""Routes and bodies, through the handler alone: no server, no sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pintle.serve.artifact import open_artifact
+from pintle.serve.handler import Handler
+from pintle.serve.http import Answer, Request
+from pintle.serve.metrics import Metrics
+from pintle.serve.models import load_model
+from pintle.serve.settings import Identity, Settings
+
+from tests.unit.serve.process import samples, value
+
+IDENTITY = Identity("late", "0a1b2c3d", "delays", "3")
+INFER = "/v2/models/delays/infer"
+ROW = {"carrier": "AA", "hour": 3, "wind": 5.5, "gusts": True}
+
+
+class Client:
+    """Sends requests to a handler and waits for the answers."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+
+    async def send(self, method: str, path: str, body: bytes = b"", **head: Any) -> Answer:
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.handler.handle(Request(method, path, body, time.perf_counter(), **head), answer.set_result)
+        return await asyncio.wait_for(answer, 10)
+
+    async def post(self, path: str, value: Any, **head: Any) -> tuple[int, Any]:
+        answer = await self.send("POST", path, json.dumps(value).encode(), **head)
+        return answer.status, json.loads(answer.body)
+
+    def metric(self, name: str, **labels: str) -> float:
+        if self.handler.monitor is not None:
+            self.handler.monitor.flush()
+        return value(samples(self.handler.metrics.render().decode()), name, **labels)
+
+
+def client_of(folder: Path, **limits: Any) -> Client:
+    artifact = open_artifact(folder)
+    handler = Handler(Settings(identity=IDENTITY, **limits), Metrics(IDENTITY))
+    handler.serve(artifact, load_model(artifact))
+    return Client(handler)
+
+
+@pytest.fixture
+async def client(classifier: Path) -> AsyncIterator[Client]:
+    made = client_of(classifier)
+    yield made
+    made.handler.close()
+
+
+def tensor(name: str, data: list[Any], datatype: str = "FP32", shape: list[int] | None = None) -> dict[str, Any]:
+    return {"name": name, "shape": shape or [len(data), 1], "datatype": datatype, "data": data}
+
+
+async def test_rows_columns_and_tensors_get_the_same_answer(client: Client, classifier: Path) -> None:
+    """Three ways to ask, one answer: the one of the example."""
+    example = open_artifact(classifier).example
+    rows = [dict(row) for row in example.rows]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    status, by_rows = await client.post("/predict", {"rows": rows})
+    assert status == 200
+    assert {key: by_rows[key] for key in ("model", "version", "revision")} == {
+        "model": "delays",
+        "version": "3",
+        "revision": "0a1b2c3d",
+    }
+    for prediction, expected in zip(by_rows["predictions"], example.answers, strict=True):
+        assert math.isclose(prediction["probabilities"]["late"], expected, abs_tol=1e-5)
+        likely = max(prediction["probabilities"], key=prediction["probabilities"].get)
+        assert prediction["label"] == likely
+    assert (await client.post("/predict", {"columns": columns}))[1] == by_rows
+    inputs = [tensor(name, data, "BYTES" if name == "carrier" else "FP64") for name, data in columns.items()]
+    for path in (INFER, "/v2/models/delays/versions/3/infer"):
+        status, by_tensor = await client.post(path, {"id": "x", "inputs": inputs})
+        assert status == 200
+        assert (by_tensor["model_name"], by_tensor["model_version"], by_tensor["id"]) == ("delays", "3", "x")
+        label, probabilities = by_tensor["outputs"]
+        assert (label["datatype"], label["shape"]) == ("BYTES", [len(rows)])
+        assert label["data"] == [prediction["label"] for prediction in by_rows["predictions"]]
+        assert probabilities["shape"] == [len(rows), 2]
+        assert probabilities["data"][::2] == [item["probabilities"]["late"] for item in by_rows["predictions"]]
+
+
+async def test_a_regression_answers_values(regressor: Path) -> None:
+    """`value` per row, and a `variable` tensor."""
+    client = client_of(regressor)
+    example = open_artifact(regressor).example
+    _, found = await client.post("/predict", {"rows": list(example.rows)})
+    values = [prediction["value"] for prediction in found["predictions"]]
+    assert values == pytest.approx(list(example.answers), rel=1e-4)
+    _, found = await client.post(INFER, {"inputs": [tensor("hour", [3]), tensor("wind", [None])]})
+    assert [(output["name"], output["shape"]) for output in found["outputs"]] == [("variable", [1, 1])]
+    client.handler.close()
+
+
+async def test_a_matrix_model_takes_its_matrix_and_named_columns(matrix: Path) -> None:
+    """One [N, K] tensor, flat or nested, and the same by column names; integer labels stay integers."""
+    client = client_of(matrix)
+    row = [0.1, -0.2, 0.3, 0.4]
+    status, metadata = 200, json.loads((await client.send("GET", "/v2/models/delays")).body)
+    name = metadata["inputs"][0]["name"]
+    assert metadata["inputs"] == [{"name": name, "datatype": "FP32", "shape": [-1, 4]}]
+    answers = []
+    for data in (row + row, [row, row]):
+        status, found = await client.post(INFER, {"inputs": [tensor(name, data, shape=[2, 4])]})
+        assert status == 200
+        answers.append(found["outputs"])
+    by_name = [tensor(f"f{index}", [number, number]) for index, number in enumerate(row)]
+    answers.append((await client.post(INFER, {"inputs": by_name}))[1]["outputs"])
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0][0]["datatype"] == "INT64"
+    _, found = await client.post("/predict", {"rows": [{"f0": 0.1}]})
+    assert found["predictions"][0]["label"] in (0, 1)
+    assert set(found["predictions"][0]["probabilities"]) == {"0", "1"}
+    client.handler.close()
+
+
+async def test_requested_outputs_only(client: Client) -> None:
+    """`outputs` chooses and orders; one that does not exist is named."""
+    inputs = [tensor("hour", [3])]
+    _, found = await client.post(INFER, {"inputs": inputs, "outputs": [{"name": "probabilities"}]})
+    assert [output["name"] for output in found["outputs"]] == ["probabilities"]
+    status, found = await client.post(INFER, {"inputs": inputs, "outputs": [{"name": "shap"}]})
+    assert status == 400
+    assert "shap" in found["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "word"),
+    [
+        ("/predict", {}, "rows"),
+        ("/predict", [], "rows"),
+        ("/predict", {"rows": [ROW], "columns": {}}, "rows"),
+        ("/predict", {"rows": [{**ROW, "wind": "gale"}]}, "wind"),
+        ("/predict", {"rows": [{"carrier": "AA"}]}, "hour"),
+        (INFER, {}, "inputs"),
+        (INFER, {"inputs": []}, "inputs"),
+        (INFER, {"inputs": [3]}, "object"),
+        (INFER, {"inputs": [{"shape": [1]}]}, "name"),
+        (INFER, {"inputs": [tensor("hour", [1]), tensor("hour", [1])]}, "twice"),
+        (INFER, {"inputs": [tensor("hours", [1])]}, "hours"),
+        (INFER, {"inputs": [tensor("hour", [1], shape=[2, 1])]}, "asks for 2"),
+        (INFER, {"inputs": [tensor("hour", [1, 2], shape=[1, 2])]}, "expected [rows, 1]"),
+        (INFER, {"inputs": [tensor("hour", [1], shape=[-1])]}, "shape"),
+        (INFER, {"inputs": [tensor("hour", [1], shape=[True])]}, "shape"),
+        (INFER, {"inputs": [tensor("hour", [], shape=[0])]}, "no rows"),
+        (INFER, {"inputs": [tensor("hour", [1], "FP31")]}, "FP31"),
+        (INFER, {"inputs": [tensor("hour", ["1"], "BYTES")]}, "number"),
+        (INFER, {"inputs": [tensor("carrier", ["AA"]), tensor("hour", [1])]}, "BYTES"),
+        (INFER, {"inputs": [tensor("hour", [[1], 2])]}, "mixes"),
+        (INFER, {"inputs": [tensor("hour", [1]), tensor("wind", [1, 2])]}, "different numbers"),
+        (INFER, {"inputs": [{"name": "hour", "shape": [1], "datatype": "FP32"}]}, "no data"),
+        (INFER, {"inputs": [tensor("hour", [1])], "id": 7}, "id"),
+        (INFER, {"inputs": [tensor("hour", [1])], "outputs": [7]}, "outputs"),
+    ],
+)
+async def test_a_wrong_body_is_refused_with_what_is_wrong(client: Client, path: str, body: Any, word: str) -> None:
+    """400 and {"error": ...} with the word that matters."""
+    status, found = await client.post(path, body)
+    assert status == 400
+    assert word in found["error"]
+
+
+async def test_the_metrics_tell_schema_from_client_faults(client: Client) -> None:
+    """A column the version does not know may be the version's fault and counts as such; broken JSON is the client's."""
+    await client.post("/predict", {"rows": [ROW, ROW]})
+    await client.post("/predict", {"rows": [{**ROW, "wind": "gale"}]}, direct=True)
+    await client.send("POST", "/predict", b"{")
+    await client.send("GET", "/nowhere")
+    await client.send("GET", "/v2/health/ready")
+    counted = {
+        (result, route): client.metric("model_requests_total", result=result, route=route)
+        for result in ("ok", "schema_rejected", "client_rejected", "server_error")
+        for route in ("default", "direct")
+    }
+    assert {key: count for key, count in counted.items() if count} == {
+        ("ok", "default"): 1,
+        ("schema_rejected", "direct"): 1,
+        ("client_rejected", "default"): 1,
+    }
+    assert client.metric("model_predictions_total") == 2
+    assert client.metric("model_request_duration_seconds_count") == 3
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ({"content_type": b"application/json; charset=utf-8"}, 200),
+        ({"content_type": b"application/vnd.me+json"}, 200),
+        ({"content_type": b"text/csv"}, 415),
+        ({"content_type": b"\xff\xfe"}, 415),
+        ({"content_encoding": b"gzip"}, 415),
+        ({"content_encoding": b"identity"}, 200),
+        ({"binary_header": True}, 415),
+    ],
+)
+async def test_media_types(client: Client, head: dict[str, Any], status: int) -> None:
+    """JSON, or none named; else 415."""
+    assert (await client.post("/predict", {"rows": [ROW]}, **head))[0] == status
+
+
+async def test_another_method_or_path_is_refused(client: Client) -> None:
+    """405 with Allow, 404 with what exists."""
+    answer = await client.send("GET", "/predict")
+    assert (answer.status, answer.headers) == (405, ((b"allow", b"POST"),))
+    for path in ("/", "/v2/models/other/infer", "/v2/models/delays/versions/4/infer", "/metrics"):
+        answer = await client.send("POST", path)
+        assert answer.status == 404
+        assert "delays" in json.loads(answer.body)["error"]
+
+
+async def test_before_the_model_is_proven_the_server_lives_but_is_not_ready() -> None:
+    """Loading: live 200, ready 503, predictions 503 with Retry-After."""
+    client = Client(Handler(Settings(identity=IDENTITY), Metrics(IDENTITY)))
+    assert (await client.send("GET", "/v2/health/live")).status == 200
+    for path in ("/v2/health/ready", "/v2/models/delays/ready"):
+        assert (await client.send("GET", path)).status == 503
+    answer = await client.send("POST", "/predict", b"{}")
+    assert (answer.status, answer.headers) == (503, ((b"retry-after", b"1"),))
+
+
+async def test_while_draining_predictions_are_answered_and_readiness_is_not(client: Client) -> None:
+    """The load balancer hears no, who still comes is served."""
+    assert (await client.send("GET", "/v2/models/delays/ready")).status == 200
+    client.handler.draining = True
+    for path in ("/v2/health/ready", "/v2/models/delays/ready"):
+        assert (await client.send("GET", path)).status == 503
+    assert (await client.post("/predict", {"rows": [ROW]}))[0] == 200
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.sampled_from(["carrier", "hour", "FP32", "BYTES", "AA"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["carrier", "hour", "wind", "name", "data", "shape", "x"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+rows = st.lists(st.fixed_dictionaries({"hour": json_values}, optional={"carrier": json_values, "wind": json_values}))
+tensors = st.lists(
+    st.fixed_dictionaries(
+        {
+            "name": st.sampled_from(["hour", "carrier", "wind", "x"]) | json_values,
+            "shape": st.lists(st.integers(-1, 3), max_size=3) | json_values,
+            "datatype": st.sampled_from(["FP32", "BYTES", "INT64", "BOOL"]) | json_values,
+            "data": st.lists(json_values, max_size=3) | json_values,
+        }
+    )
+)
+bodies = st.one_of(
+    st.binary(max_size=40),
+    json_values.map(lambda found: json.dumps(found).encode()),
+    rows.map(lambda found: json.dumps({"rows": found}).encode()),
+    st.dictionaries(st.sampled_from(["hour", "carrier", "wind"]), st.lists(json_values, max_size=3)).map(
+        lambda found: json.dumps({"columns": found}).encode()
+    ),
+    tensors.map(lambda found: json.dumps({"inputs": found}).encode()),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["/predict", INFER]), bodies), min_size=1, max_size=5))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_body_is_an_internal_error(client: Client, requests: list[tuple[str, bytes]]) -> None:
+    """Whatever is sent, alone or together with others: 200 or a 4xx with an error, and a 200 has as many answers."""
+    answers = await asyncio.gather(*(client.send("POST", path, body) for path, body in requests))
+    for answer in answers:
+        found = json.loads(answer.body)
+        assert answer.status in (200, 400, 413), found
+        assert (answer.status == 200) == ("error" not in found)
