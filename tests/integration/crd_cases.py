@@ -183,10 +183,11 @@ TRAINING_JOB = [
         job(hyperparameters=[{"name": "max depth", "value": "6"}]),
     ),
     Case(
-        "metric names",
-        "a metric's name is letters and digits, beginning with a small letter, like logLoss",
-        gate(metric="logLoss", max="0.5"),
-        gate(metric="log-loss", max="0.5"),
+        "gates: a metric for the task",
+        "a gate's metric must fit schema.task: auc for BinaryClassification; brier, logLoss and accuracy for both "
+        "classifications; rmse, mae and r2 for Regression",
+        evaluating(schema__task="BinaryClassification", gates=[{"metric": "auc", "min": "0.7"}]),
+        evaluating(schema__task="Regression", gates=[{"metric": "auc", "min": "0.7"}]),
     ),
     Case("gates: numbers", DECIMAL, gate(min="0.7"), gate(min="7e-1")),
     Case(

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from pintle.api.trainingjob import METRICS
 
 from tests.integration.crd_cases import CASES, Case
 from tests.integration.kube import Refused, Space
@@ -49,6 +50,7 @@ def test_rule(space: Space, case: Case) -> None:
         ),
         (training_job(seed=-1), "spec.seed: Invalid value: -1"),
         (training_job(gates=[{"metric": "auc", "min": 0.7}]), 'spec.gates[0].min: Invalid value: "number"'),
+        (training_job(gates=[{"metric": "f1", "min": "0.7"}]), 'spec.gates[0].metric: Unsupported value: "f1"'),
         (model_version(version=0), "spec.version: Invalid value: 0"),
         (model_version(modelFormat="Pickle"), 'spec.modelFormat: Unsupported value: "Pickle"'),
         (model_deployment(runtime__minReplicas=1001), "spec.runtime.minReplicas: Invalid value: 1001"),
@@ -59,6 +61,27 @@ def test_bounds_are_named(space: Space, body: dict[str, Any], says: str) -> None
     with pytest.raises(Refused) as refused:
         space.create(body, dry_run=True)
     assert says in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("task", "metrics"),
+    [
+        ("BinaryClassification", ["auc", "brier", "logLoss", "accuracy"]),
+        ("Multiclass", ["brier", "logLoss", "accuracy"]),
+        ("Regression", ["rmse", "mae", "r2"]),
+    ],
+)
+def test_metrics_of_a_task(space: Space, task: str, metrics: list[str]) -> None:
+    """With schema.task given, exactly the metrics of that task are accepted."""
+    accepted = []
+    for metric in METRICS:
+        body = training_job(schema__task=task, gates=[{"metric": metric, "min": "0.5"}])
+        try:
+            space.create(body, dry_run=True)
+        except Refused:
+            continue
+        accepted.append(metric)
+    assert accepted == metrics
 
 
 @EVERY_KIND

@@ -109,7 +109,8 @@ MODEL_VERSION = Kind(
         Column("Version", ".spec.version", "integer"),
         Column("Ready", condition(reasons.READY)),
         Column("Reason", condition(reasons.READY, "reason")),
-        Column("Aliases", ".status.aliases[*].name"),
+        # A column shows one value: with [*] it would be the first one too, and look like all of them.
+        Column("Alias", ".status.aliases[0].name"),
         Column("Format", ".spec.modelFormat", wide=True),
         Column("Job", ".spec.source.trainingJob", wide=True),
         Column("Digest", ".spec.digest", wide=True),

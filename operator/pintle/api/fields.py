@@ -100,9 +100,12 @@ ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
 
 
 class ApiModel(BaseModel):
-    """Base of everything in the API. Field names are the JSON names; unknown fields are ignored when read back."""
+    """Base of everything in the API. Field names are the JSON names; unknown fields are ignored when read back.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    The docstring below a field, and that of its type where it has none, is what `kubectl explain` says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 # An object's status stays below 20 kB with everything at its bound (tests/unit/api/test_crd.py).
@@ -114,17 +117,24 @@ class Condition(ApiModel):
     """A standard Kubernetes condition."""
 
     type: Annotated[str, Field(min_length=1, max_length=64)]
+    """What it is about; see docs/reference/reasons.md."""
     status: Annotated[str, Field(json_schema_extra=one_of("True", "False", "Unknown"))]
+    """True, False or Unknown."""
     reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """One word for programs; see docs/reference/reasons.md."""
     message: Annotated[str, Field(max_length=MAX_CONDITION_MESSAGE)] = ""
+    """Sentences for people."""
     lastTransitionTime: Time
+    """When the status last changed."""
     observedGeneration: Annotated[int, Field(ge=0)] | None = None
+    """metadata.generation that this was decided for."""
 
 
 class NameRef(ApiModel):
     """A reference to an object in the same namespace."""
 
     name: ObjectName
+    """Name of the object."""
 
 
 class Storage(ApiModel):
@@ -145,9 +155,9 @@ def _key_of(what: str) -> dict[str, Any]:
         "description": f"A key of a {what} in the same namespace.",
         "required": ["name", "key"],
         "properties": {
-            "name": {"type": "string", "minLength": 1, "maxLength": 253},
-            "key": {"type": "string", "minLength": 1, "maxLength": 253},
-            "optional": {"type": "boolean"},
+            "name": {"description": f"Name of the {what}.", "type": "string", "minLength": 1, "maxLength": 253},
+            "key": {"description": "Key in it.", "type": "string", "minLength": 1, "maxLength": 253},
+            "optional": {"description": "Whether the container may start without it.", "type": "boolean"},
         },
     }
 
@@ -162,7 +172,9 @@ VALUE_FROM: dict[str, Any] = {
             "type": "object",
             "description": "A field of the pod, such as metadata.name.",
             "required": ["fieldPath"],
-            "properties": {"fieldPath": {"type": "string", "minLength": 1, "maxLength": 256}},
+            "properties": {
+                "fieldPath": {"description": "Path of the field.", "type": "string", "minLength": 1, "maxLength": 256}
+            },
         },
     },
     **rules(
@@ -177,11 +189,19 @@ TOLERATION: dict[str, Any] = {
     "type": "object",
     "description": "A toleration as in a pod.",
     "properties": {
-        "key": {"type": "string", "maxLength": 317},
-        "operator": {"type": "string", "enum": ["Exists", "Equal"]},
-        "value": {"type": "string", "maxLength": 63},
-        "effect": {"type": "string", "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
-        "tolerationSeconds": {"type": "integer"},
+        "key": {"description": "Key of the taint; all when left out.", "type": "string", "maxLength": 317},
+        "operator": {
+            "description": "Exists, or Equal (when left out) to value.",
+            "type": "string",
+            "enum": ["Exists", "Equal"],
+        },
+        "value": {"description": "Value of the taint.", "type": "string", "maxLength": 63},
+        "effect": {
+            "description": "Effect of the taint; all when left out.",
+            "type": "string",
+            "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+        },
+        "tolerationSeconds": {"description": "How long a NoExecute taint is ignored.", "type": "integer"},
     },
 }
 
@@ -201,8 +221,11 @@ class EnvVar(ApiModel):
             ),
         ),
     ]
+    """Name of the variable."""
     value: Annotated[str, Field(max_length=4096)] | None = None
+    """Its value; $(NAME) of an earlier variable is expanded."""
     valueFrom: dict[str, Any] | None = Field(default=None, json_schema_extra=VALUE_FROM)
+    """Where the value comes from instead."""
 
     model_config = ruled(cel("!(has(self.value) && has(self.valueFrom))", "give value or valueFrom, not both"))
 
@@ -225,14 +248,18 @@ class Resources(ApiModel):
     """CPU and memory as in a pod."""
 
     requests: dict[str, Quantity] | None = Field(default=None, max_length=8)
+    """What is reserved."""
     limits: dict[str, Quantity] | None = Field(default=None, max_length=8)
+    """What must not be exceeded."""
 
 
 class Feature(ApiModel):
     """One input column."""
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
+    """Name of the column."""
     type: Annotated[str, Field(json_schema_extra=one_of("Number", "Integer", "String", "Boolean"))]
+    """Type of its values."""
     required: bool = Field(
         default=False, description="A missing value is an error; otherwise the model gets it as missing."
     )
@@ -259,6 +286,7 @@ class Schema(ApiModel):
     task: Annotated[str, Field(json_schema_extra=one_of("BinaryClassification", "Multiclass", "Regression"))] | None = (
         None
     )
+    """What kind of target it is; inferred from its values when left out."""
     timeColumn: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
         default=None, description="Column with the time of a row; evaluation is later than training by it."
     )
@@ -268,6 +296,7 @@ class Schema(ApiModel):
     features: list[Feature] | None = Field(
         default=None, min_length=1, max_length=100, json_schema_extra=map_list("name")
     )
+    """Columns that the model is given; when left out, all but target, timeColumn and keyColumn."""
 
     model_config = ruled(
         cel(

@@ -37,13 +37,18 @@ class Runtime(ApiModel):
         "server works that serves /pintle/model on port 8080.",
     )
     env: list[EnvVar] | None = Field(default=None, max_length=64, json_schema_extra=map_list("name"))
+    """Environment variables of the server."""
     resources: Resources | None = None
+    """CPU and memory of the server."""
     minReplicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Number of pods, or the smallest number where maxReplicas is given; 0 serves nothing."""
     maxReplicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="Default minReplicas: no autoscaling."
     )
     targetCPUUtilizationPercentage: Annotated[int, Field(ge=1, le=1000)] = 70
+    """Share of the requested CPU that autoscaling aims at."""
     nodeSelector: dict[str, ShortText] | None = Field(default=None, max_length=16)
+    """Labels that the nodes must have."""
 
     model_config = ruled(
         cel(
@@ -65,8 +70,11 @@ class ParentRef(ApiModel):
     """A Gateway (or one listener of it)."""
 
     name: ObjectName
+    """Name of the Gateway."""
     namespace: Name | None = None
+    """Its namespace; this one when left out."""
     sectionName: ObjectName | None = None
+    """Name of one listener of it."""
 
 
 Hostname = Annotated[
@@ -99,17 +107,24 @@ class Gateway(ApiModel):
     """How requests from outside arrive: an HTTPRoute is made from this."""
 
     parentRefs: list[ParentRef] = Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)
+    """Gateways that the route attaches to."""
     hostnames: list[Hostname] | None = Field(default=None, max_length=16, json_schema_extra=ATOMIC)
+    """Host names that it answers to; those of the listener when left out."""
     path: PathPrefix = Field(
         default="/", description="Path prefix; it is taken off before the request reaches the server."
     )
 
 
 class Traffic(ApiModel):
+    """How requests arrive."""
+
     gateway: Gateway | None = None
+    """A Gateway for requests from outside; without one there is the Service only."""
 
 
 class OnPromoted(ApiModel):
+    """What happens when a version carries all traffic."""
+
     alias: Name = Field(
         description="Alias that moves to the version that carries all traffic.",
         json_schema_extra=rules(cel("self != 'latest'", "an alias cannot be called latest")),
@@ -140,16 +155,23 @@ Follow = Annotated[
 
 
 class ModelDeploymentSpec(ApiModel):
+    """What to serve, and how."""
+
     modelName: ParentName
+    """Model to serve, by the modelName of its versions."""
     version: Annotated[int, Field(ge=1, le=999999)] | None = Field(default=None, description="This version.")
     follow: Follow | None = Field(
         default=None,
         description="Latest (highest version that is Ready; never goes back by itself) or an alias.",
     )
     onPromoted: OnPromoted | None = None
+    """What happens when a version carries all traffic."""
     runtime: Runtime = Field(default_factory=Runtime)
+    """The pods that serve."""
     traffic: Traffic = Field(default_factory=Traffic)
+    """How requests arrive."""
     rollout: Rollout = Field(default_factory=Rollout)
+    """How a new revision takes over."""
 
     model_config = ruled(
         cel("has(self.version) != has(self.follow)", "give exactly one of version and follow"),
@@ -165,36 +187,62 @@ class RevisionStatus(ApiModel):
     """A revision that exists."""
 
     revision: Annotated[str, Field(max_length=16)]
+    """Name of the revision; its objects are called <deployment>-<revision>."""
     version: int
+    """Version that it serves."""
     digest: Digest
+    """Digest of the model."""
     storageUri: StorageUri
+    """Where its pods fetch the model."""
     image: Image
+    """Image that serves."""
     weight: Annotated[int, Field(ge=0, le=100)] = 0
+    """Share of the traffic in percent."""
     readyReplicas: int = 0
+    """Pods that are ready."""
     createdTime: Time | None = None
+    """When it was made."""
 
 
 class HistoryEntry(ApiModel):
     """Something that was decided, newest first."""
 
     time: Time
+    """When."""
     action: Annotated[str, Field(max_length=64)]
+    """What was done."""
     revision: Annotated[str, Field(max_length=16)] = ""
+    """To which revision."""
     version: int | None = None
+    """Version of that revision."""
     why: ShortText = ""
+    """Why."""
 
 
 class AliasStatus(ApiModel):
+    """An alias and where it points."""
+
     name: Name
+    """The alias."""
     version: int
+    """Version that it points to."""
     sequence: int
+    """Grows with each move of the alias."""
 
 
 class ModelDeploymentStatus(ApiModel):
+    """What serves, and what is under way."""
+
     observedGeneration: int | None = None
+    """metadata.generation that this status was decided for."""
     conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
+    """Available, Progressing, Ready."""
     stable: RevisionStatus | None = None
+    """The revision that serves."""
     canary: RevisionStatus | None = Field(default=None, description="The revision that is about to take over.")
     alias: AliasStatus | None = None
+    """The alias that this deployment moves."""
     url: Annotated[str, Field(max_length=512)] | None = None
+    """Where requests from outside go."""
     history: list[HistoryEntry] | None = Field(default=None, max_length=10, json_schema_extra=ATOMIC)
+    """What was done, newest first."""

@@ -33,15 +33,11 @@ from pintle.api.fields import (
     says,
 )
 
-Metric = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=63,
-        pattern=r"^[a-z][A-Za-z0-9]*$",
-        json_schema_extra=says("a metric's name is letters and digits, beginning with a small letter, like logLoss"),
-    ),
-]
+# What pintle.train measures; a test compares the two lists.
+CLASS_METRICS = ("brier", "logLoss", "accuracy")
+REGRESSION_METRICS = ("rmse", "mae", "r2")
+METRICS = ("auc", *CLASS_METRICS, *REGRESSION_METRICS)
+Metric = Annotated[str, Field(json_schema_extra=one_of(*METRICS))]
 Argument = Annotated[str, Field(max_length=8192)]
 PARTITION_PATTERN = r"^([A-Za-z0-9._=-]|\{(yyyy|MM|dd|HH)\})+$"
 
@@ -57,21 +53,30 @@ class Trainer(ApiModel):
 
     image: Image | None = Field(default=None, description="Default: the Pintle runner image (scikit-learn, pandas).")
     command: list[Argument] | None = Field(default=None, max_length=64, json_schema_extra=ATOMIC)
+    """Replaces the image's entry point."""
     args: list[Argument] | None = Field(default=None, max_length=64, json_schema_extra=ATOMIC)
+    """Arguments to the command, or to the image's entry point."""
     env: list[EnvVar] | None = Field(default=None, max_length=64, json_schema_extra=map_list("name"))
+    """Environment variables of the training code."""
     resources: Resources | None = None
+    """CPU, memory and devices of the training container."""
     nodeSelector: dict[str, ShortText] | None = Field(default=None, max_length=16)
+    """Labels that the node of the run must have."""
     tolerations: list[Annotated[dict[str, Any], Field(json_schema_extra=TOLERATION)]] | None = Field(
         default=None, max_length=16, json_schema_extra=ATOMIC
     )
+    """Taints of nodes that the run may ignore."""
 
 
 class Excluded(ApiModel):
     """Partitions to leave out, by name, both ends included."""
 
     from_: Annotated[str, Field(min_length=1, max_length=64)] = Field(alias="from")
+    """Name of the first partition to leave out."""
     to: Annotated[str, Field(min_length=1, max_length=64)]
+    """Name of the last partition to leave out."""
     reason: ShortText
+    """Why; it is kept with the lineage."""
 
     model_config = ruled(cel("self.from <= self.to", "from must not come after to"))
 
@@ -101,14 +106,18 @@ class Select(ApiModel):
         default=0, description="A partition changed more recently than this is not taken yet."
     )
     exclude: list[Excluded] | None = Field(default=None, max_length=32, json_schema_extra=ATOMIC)
+    """Partitions to leave out."""
 
 
 class Dataset(ApiModel):
     """One data set: where it lies, what it is for."""
 
     name: Annotated[str, Field(min_length=1, max_length=40, pattern=NAME_PATTERN, json_schema_extra=says(NAME_MESSAGE))]
+    """Name, which the training code loads it by."""
     role: Annotated[str, Field(json_schema_extra=one_of("Train", "Validate", "Evaluate"))]
+    """Train and Validate rows are given to the training code; Evaluate rows are held back for the gates."""
     storageUri: StorageUri
+    """Folder or file: pvc://<claim>/<path> or s3://<bucket>/<path>."""
     storage: Storage | None = None
     digest: Digest | None = Field(default=None, description="Refuse other bytes than these.")
     select: Select | None = None
@@ -126,19 +135,28 @@ class Hyperparameter(ApiModel):
             json_schema_extra=says("letters, digits and _ . -, beginning with a letter or _"),
         ),
     ]
+    """Name of the parameter."""
     value: ShortText
+    """Value, as a string."""
 
 
 class Gate(ApiModel):
     """What a model must show on rows that are later than its training rows."""
 
     metric: Metric
+    """Figure to judge: auc (two classes), brier, logLoss, accuracy (classes), rmse, mae, r2 (regression)."""
     min: Decimal | None = None
+    """Refuse a model below this."""
     max: Decimal | None = None
+    """Refuse a model above this."""
     comparedTo: Annotated[str, Field(json_schema_extra=one_of("Baseline"))] | None = None
+    """Baseline: what a majority, mean or last value and a linear fit reach on the same rows."""
     require: Annotated[str, Field(json_schema_extra=one_of("Better", "NotWorse"))] = "Better"
+    """Better: surely better than comparedTo. NotWorse: surely not worse by more than margin."""
     minImprovement: Decimal | None = None
+    """By how much it must be better; 0 when left out."""
     margin: Decimal | None = None
+    """How much worse is still good enough."""
     blockBy: Annotated[str, Field(json_schema_extra=one_of("Row", "Hour", "Day", "Week"))] | None = Field(
         default=None,
         description="Rows of one block are not independent; default Day where there is a timeColumn, else Row.",
@@ -174,8 +192,10 @@ class Output(ApiModel):
     """Where artifact and record go."""
 
     storageUri: StorageUri
+    """Folder: pvc://<claim>/<path> or s3://<bucket>/<path>; artifacts go below <modelName>/."""
     storage: Storage | None = None
     modelFormat: Annotated[str, Field(json_schema_extra=one_of("ONNX", "Skops"))] = "ONNX"
+    """ONNX: the model is converted and its answers are compared. Skops: it is kept as scikit-learn wrote it."""
 
 
 class TrainingJobSpec(ApiModel):
@@ -187,16 +207,21 @@ class TrainingJobSpec(ApiModel):
     source: Source | None = None
     trainer: Trainer = Field(default_factory=Trainer)
     datasets: list[Dataset] = Field(min_length=1, max_length=16, json_schema_extra=map_list("name"))
+    """Data to train, validate and evaluate on."""
     schema_: Schema = Field(alias="schema")
     hyperparameters: list[Hyperparameter] | None = Field(
         default=None, max_length=64, json_schema_extra=map_list("name")
     )
+    """Parameters for the training code."""
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
+    """Seed for the training code, the split and the bootstrap."""
     gates: list[Gate] | None = Field(default=None, max_length=16, json_schema_extra=ATOMIC)
+    """What a model must show before it may be served."""
     backoffLimit: Annotated[int, Field(ge=0, le=10)] = Field(
         default=2, description="How often a run that broke is tried again."
     )
     activeDeadlineSeconds: Annotated[int, Field(ge=1, le=2592000)] | None = None
+    """A run is ended after this long."""
     suspend: bool = Field(default=False, description="True stops the run that is going and starts no other.")
     runsHistoryLimit: Annotated[int, Field(ge=1, le=10)] = Field(
         default=5, description="How many runs and their Jobs are kept."
@@ -219,6 +244,13 @@ class TrainingJobSpec(ApiModel):
             " || self.gates.all(g, !has(g.slice) || self.schema.features.exists(f, f.name == g.slice))",
             "a gate's slice must be one of schema.features",
         ),
+        cel(
+            "!has(self.gates) || !has(self.schema.task) || self.gates.all(g,"
+            " g.metric == 'auc' ? self.schema.task == 'BinaryClassification'"
+            f" : (g.metric in {list(REGRESSION_METRICS)}) == (self.schema.task == 'Regression'))",
+            "a gate's metric must fit schema.task: auc for BinaryClassification; brier, logLoss and accuracy for both"
+            " classifications; rmse, mae and r2 for Regression",
+        ),
     )
 
 
@@ -231,20 +263,30 @@ class RunStatus(ApiModel):
     name: str = Field(max_length=63, description="Name of the run and of its Job.")
     definition: Digest = Field(description="Digest of what the run was defined by.")
     result: Annotated[str, Field(json_schema_extra=one_of("Running", "Succeeded", "Unchanged", "Failed"))]
+    """Where the run stands."""
     reason: Annotated[str, Field(max_length=64)]
+    """As in the condition Succeeded."""
     message: RunMessage = ""
+    """As in the condition Succeeded."""
     identity: Digest | None = None
+    """Digest of code, image, parameters, seed, schema and data: what was trained from what."""
     version: int | None = None
+    """Number of the version that it made."""
     startTime: Time | None = None
+    """When its Job was created."""
     completionTime: Time | None = None
+    """When it ended."""
 
 
 class TrainingJobStatus(ApiModel):
     """What has become of it."""
 
     observedGeneration: int | None = None
+    """metadata.generation that this status was decided for."""
     conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
+    """Succeeded."""
     definition: Digest | None = Field(default=None, description="Digest of the definition that was run last.")
     runs: list[RunStatus] | None = Field(default=None, max_length=10, json_schema_extra=map_list("name"))
+    """The newest runs, newest first."""
     latestVersion: int | None = Field(default=None, description="Version of the newest run that made one.")
     highestVersion: int | None = Field(default=None, description="Highest version number ever used; never goes down.")

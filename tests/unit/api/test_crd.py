@@ -12,7 +12,7 @@ from typing import Any
 import pintle.api
 import pytest
 import yaml
-from pintle.api import generate, reasons
+from pintle.api import generate, reasons, trainingjob
 from pintle.api.crd import KINDS, Kind, crd_of, schema_of
 from pintle.api.schema import RULES, walk
 
@@ -63,6 +63,27 @@ def test_columns_select_conditions_by_type(kind: Kind) -> None:
     for column in kind.columns:
         if "conditions" in column.path:
             assert '?(@.type=="' in column.path
+
+
+def test_gates_can_ask_for_what_is_measured() -> None:
+    """The metrics of the API are those that the evaluation knows, by task."""
+    measured = pytest.importorskip("pintle.train.metrics").METRICS
+    assert set(trainingjob.METRICS) == set(measured)
+    assert {name for name, metric in measured.items() if metric.tasks == ("Regression",)} == set(
+        trainingjob.REGRESSION_METRICS
+    )
+    assert [name for name, metric in measured.items() if metric.tasks == ("BinaryClassification",)] == ["auc"]
+
+
+@kinds
+def test_every_field_is_explained(kind: Kind) -> None:
+    """Whatever a person can write or read has a sentence in `kubectl explain`."""
+    silent = [
+        path
+        for path, node in walk({"properties": {key: schema_of(kind)["properties"][key] for key in ("spec", "status")}})
+        if path and not path.endswith(("[]", "[*]")) and not node.get("description", "").removeprefix("Default")
+    ]
+    assert silent == []
 
 
 @kinds
