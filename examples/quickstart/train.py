@@ -1,0 +1,13 @@
+"""The whole training code of a first model; runs on a laptop unchanged."""
+
+import pintle.train as pintle
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+rows, schema = pintle.load("Train"), pintle.schema()
+columns = [feature["name"] for feature in schema["features"]]
+model = make_pipeline(StandardScaler(), LogisticRegression(C=pintle.hyperparameters()["c"]))
+model.fit(rows[columns], rows[schema["target"]])
+pintle.log(rows=len(rows), trainAccuracy=model.score(rows[columns], rows[schema["target"]]))
+pintle.save(model)
