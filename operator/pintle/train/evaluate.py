@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pintle.contract import folders
 from pintle.contract.exits import Exit
@@ -49,6 +50,12 @@ class Opened:
 
 def evaluate(request: RunRequest) -> Outcome:
     """The whole phase. Raises Refusal."""
+    # The node may have many more cores than this container may use; its share cannot be seen from in here.
+    with threadpool_limits(limits=1):
+        return _evaluate(request)
+
+
+def _evaluate(request: RunRequest) -> Outcome:
     import pandas as pd
 
     schema = _written(Path(folders.DATA) / folders.SCHEMA_FILE)
@@ -99,7 +106,7 @@ def open_model(model_format: str, schema: Mapping[str, Any], held: pd.DataFrame)
         return Opened(estimator, model_format, path.read_bytes(), COLUMNS, None)
     data = to_onnx(estimator, schema, held.head(100))
     converted = OnnxModel(data, schema)
-    rows = held.head(PARITY_ROWS)
+    rows = held.iloc[np.unique(np.linspace(0, len(held) - 1, PARITY_ROWS).astype(int))]
     found = parity(_estimate(estimator, rows), converted.predict(rows), estimator.is_classifier)
     say(
         f"evaluate: ONNX against scikit-learn on {found.rows:,} rows: largest difference {found.largest:.2g}, "

@@ -12,14 +12,13 @@ import numpy as np
 from pintle.contract import names
 from pintle.contract.exits import Exit
 from pintle.contract.manifest import COLUMNS, MATRIX, STRING_TYPE
+from pintle.contract.trusted import LIBRARY_TYPES
 from pintle.train.outcome import MODEL_INVALID, Refusal
 from pintle.train.truth import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What scikit-learn's own pipelines need besides the types that skops trusts already.
-LIBRARY_TYPES = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 BATCH_ROWS = 8192
 
@@ -88,7 +87,7 @@ def load_skops(path: Path, features: Sequence[str]) -> Estimator:
     """Raises Refusal for a file that is no skops, or that holds types which are not trusted."""
     from skops import io
 
-    policy = [name.strip() for name in os.environ.get(names.ENV_TRUSTED_TYPES, "").split(",") if name.strip()]
+    policy = os.environ.get(names.ENV_TRUSTED_TYPES, "").replace(",", " ").split()
     trusted = [*LIBRARY_TYPES, *policy]
     try:
         unknown = [name for name in io.get_untrusted_types(file=path) if name not in trusted]
