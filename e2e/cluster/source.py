@@ -79,7 +79,7 @@ def _start_node() -> None:
     from . import images
 
     node.start_containerd()
-    images.import_archive(images.pause_archive(), settings.PAUSE_IMAGE)
+    images.load_binary(binaries.PAUSE, settings.PAUSE_IMAGE)
     node.start()
     node.wait_ready()
 
