@@ -6,13 +6,13 @@ A model takes one input per column, [N] or [N, 1]; a Matrix model also takes its
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import orjson
 
 from pintle.contract.manifest import Manifest
+from pintle.serve import VERSION
 from pintle.serve.http import Answer, BadRequest, BadSchema, json_answer, parse_json
 from pintle.serve.models import Model, Prediction
 from pintle.serve.rows import RowReader, Rows
@@ -154,12 +154,9 @@ class InferenceProtocol:
         return [label if type(label) is str else orjson.dumps(label).decode() for label in labels]
 
 
-@cache
 def server_metadata() -> Answer:
     """`GET /v2`."""
-    from importlib.metadata import version  # only here: it takes longer than all the rest of this module
-
-    return json_answer({"name": "pintle", "version": version("pintle"), "extensions": []})
+    return json_answer({"name": "pintle", "version": VERSION, "extensions": []})
 
 
 def _tensor(name: str, datatype: str, shape: list[int], data: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
 import math
 import time
@@ -211,6 +212,12 @@ async def test_the_metrics_tell_schema_from_client_faults(client: Client) -> Non
 async def test_media_types(client: Client, head: dict[str, Any], status: int) -> None:
     """JSON, or none named; else 415."""
     assert (await client.post("/predict", {"rows": [ROW]}, **head))[0] == status
+
+
+async def test_the_server_says_its_version(client: Client) -> None:
+    """The one of the distribution, without package metadata in the image."""
+    found = json.loads((await client.send("GET", "/v2")).body)
+    assert found == {"name": "pintle", "version": importlib.metadata.version("pintle"), "extensions": []}
 
 
 async def test_another_method_or_path_is_refused(client: Client) -> None:
