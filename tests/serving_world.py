@@ -1,4 +1,4 @@
-"""The world of `tests.world` with a ModelDeployment in it: kubelet, autoscaler and gateway are played by functions here.
+"""The world of `tests.world` with a ModelDeployment in it; kubelet, autoscaler and gateway are played by functions.
 
     serving = Serving(model_deployment().gateway().obj(), versions=(1,))
     serving.converge()                          # looks, effects, pods, time, until nothing is left to do
@@ -135,7 +135,7 @@ class Serving:
 
     # The cluster around it --------------------------------------------------------------------------------------------
     def pods(self, become: Callable[[Obj], bool] | None = None) -> None:
-        """Kubelet, Deployment controller and gateway: pods of revisions that can start are ready, routes are answered."""
+        """Kubelet, Deployment controller and gateway: pods that can start are ready, routes are answered."""
         self._autoscale()
         for found in self.world.list("Deployment"):
             wanted = found["spec"].get("replicas", 1)
@@ -176,9 +176,9 @@ class Serving:
             decided = self.act()
             before = self.world.now
             self.pods()
-            if decided.changes_nothing and self.look().changes_nothing:
-                if decided.requeue_after is None or decided.requeue_after > timedelta(seconds=60):
-                    return decided
+            waits = decided.requeue_after is not None and decided.requeue_after <= timedelta(seconds=60)
+            if not waits and decided.changes_nothing and self.look().changes_nothing:
+                return decided
             self.world.now = before + timedelta(seconds=seconds)
         raise AssertionError(f"no rest after {looks} looks: {self.look().why}; {self.world.log[-8:]}")
 

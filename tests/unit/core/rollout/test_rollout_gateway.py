@@ -142,6 +142,8 @@ def test_an_alias_that_is_given_up_is_claimed_no_more() -> None:
 def test_another_model_may_use_the_same_alias() -> None:
     """Aliases belong to a model."""
     serving = Serving(model_deployment().gateway().on_promoted("champion").obj())
-    serving.world.add(model_deployment("another", "other").on_promoted("champion").created(START.replace(year=2025)).obj())
+    serving.world.add(
+        model_deployment("another", "other").on_promoted("champion").created(START.replace(year=2025)).obj()
+    )
     serving.converge()
     assert serving.status["alias"]["version"] == 1

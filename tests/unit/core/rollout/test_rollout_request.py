@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import model_deployment
+from tests.builders import digest, model_deployment
 from tests.serving_world import Serving
 
 
@@ -126,8 +126,8 @@ def test_versions_of_another_model_are_not_ours() -> None:
     serving = serving_on(1)
     other = serving.world.get("ModelVersion", "delays-v1")
     assert other is not None
-    metadata = {"name": "other-v9"}
-    serving.world.add({**other, "metadata": metadata, "spec": {**other["spec"], "modelName": "other", "version": 9}})
+    spec = {**other["spec"], "modelName": "other", "version": 9, "digest": digest("9")}
+    serving.world.add({**other, "metadata": {"name": "other-v9"}, "spec": spec})
     serving.edit(version=None, follow="Latest")
     serving.converge()
     assert serves(serving) == 1

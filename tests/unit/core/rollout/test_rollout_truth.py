@@ -12,7 +12,9 @@ from pintle.resources.revision import Revision
 from tests.builders import model_deployment
 from tests.serving_world import Serving
 
-REVISION = Revision("aaaaaaaa", 3, "sha256:" + "a" * 64, "s3://models/a", "pintle/server:1", "key", "2026-01-05T12:00:00Z")
+REVISION = Revision(
+    "aaaaaaaa", 3, "sha256:" + "a" * 64, "s3://models/a", "pintle/server:1", "key", "2026-01-05T12:00:00Z"
+)
 RECORD = Record(
     stable="aaaaaaaa",
     canary="bbbbbbbb",
@@ -136,6 +138,54 @@ def test_where_status_and_route_disagree_the_one_that_keeps_the_old_stable_wins(
     assert serving.record is not None
     assert serving.record.serving is not None
     assert serving.record.serving.version == 1
+
+
+@pytest.mark.parametrize("left", ["status", "route", "root Service"])
+def test_any_one_source_is_enough_to_know_what_serves(left: str) -> None:
+    """While the old revision drains, each of the three alone still says that the new one is stable."""
+    serving = replacing()
+    serving.world.tick(5)
+    serving.act()
+    serving.act()
+    new = serving.weights()
+    wipe_annotation(serving)
+    if left != "status":
+        wipe_status(serving)
+    if left != "route":
+        wipe_route(serving)
+    if left != "root Service":
+        wipe_root(serving)
+    serving.act()
+    assert serving.weights() == new
+
+
+def test_of_two_records_the_later_one_counts() -> None:
+    """A gateway was taken away and given back before the old route was gone: the Service had the last word."""
+    serving = Serving(model_deployment().gateway().obj())
+    serving.converge()
+    traffic = serving.parent["spec"]["traffic"]
+    route = serving.route
+    serving.publish(2)
+    serving.edit(traffic={})
+    serving.converge()
+    assert route is not None
+    serving.world.add(route)
+    serving.edit(traffic=traffic)
+    serving.act()
+    assert serving.record is not None
+    assert serving.record.serving is not None
+    assert serving.record.serving.version == 2
+
+
+def test_no_deed_is_lost_between_two_writes() -> None:
+    """Killed after the promotion was written, and the next look goes back at once: history has both."""
+    serving = replacing()
+    serving.world.tick(5)
+    decided = serving.look()
+    serving.act(only=len(decided.create) + len(decided.apply) + 1)
+    serving.pin(1)
+    serving.act()
+    assert [entry["action"] for entry in serving.status["history"]] == ["Return", "Promote", "Serve"]
 
 
 def test_the_annotation_is_believed_against_a_late_status() -> None:
