@@ -169,8 +169,8 @@ def _probes() -> dict[str, Any]:
     live = {"path": "/v2/health/live", "port": "http"}
     return {
         # Ten minutes to load a large model before liveness may restart it.
-        "startupProbe": {"httpGet": live, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 600},
-        "livenessProbe": {"httpGet": live, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
+        "startupProbe": {"httpGet": dict(live), "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 600},
+        "livenessProbe": {"httpGet": dict(live), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
         "readinessProbe": {
             "httpGet": {"path": "/v2/health/ready", "port": "http"},
             "periodSeconds": 1,
