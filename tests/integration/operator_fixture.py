@@ -8,12 +8,15 @@ with OperatorProcess(server.kubeconfig, folder) as operator:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +24,9 @@ from typing import Any
 import httpx
 
 from e2e.cluster.ports import free_ports
-from tests.integration.kube import ROOT, Rest, eventually
+from pintle.contract import names
+from tests.builders import PodBuilder, digest
+from tests.integration.kube import ROOT, Refused, Rest, eventually
 
 REAL = "pintle.controller"
 TOY = "tests.integration.toy_operator"
@@ -152,6 +157,68 @@ class StandIn:
         """Merge into the status of an object, as its controller."""
         return self._rest.merge(body, {"status": status}, subresource="status")
 
+    @contextlib.contextmanager
+    def at_work(self, interval: float = 0.1) -> Iterator[StandIn]:
+        """Play all the time, in a thread of its own. An error in it fails the test at the end."""
+        ended = threading.Event()
+
+        def play() -> None:
+            while not ended.wait(interval):
+                self.play()
+
+        with ThreadPoolExecutor(1) as pool:
+            playing = pool.submit(play)
+            try:
+                yield self
+            finally:
+                ended.set()
+            playing.result(10)
+
+    def play(self) -> None:
+        """One pass: every run trains, every check finds all in order, every Deployment is up."""
+        for job in self._all("batch/v1", "Job"):
+            if not (job.get("status") or {}).get("conditions") and not job["spec"].get("suspend"):
+                self._if_there(lambda job=job: self.train(job))
+        for pod in self._all("v1", "Pod", f"{names.LABEL_COMPONENT}={names.COMPONENT_CHECK}"):
+            if (pod.get("status") or {}).get("phase") != "Succeeded":
+                self._if_there(lambda pod=pod: self.set_status(pod, checked(pod)))
+        for deployment in self._all("apps/v1", "Deployment"):
+            if (deployment.get("status") or {}).get("observedGeneration") != deployment["metadata"]["generation"]:
+                self._if_there(lambda deployment=deployment: self.roll_out(deployment))
+        for route in self._all("gateway.networking.k8s.io/v1", "HTTPRoute"):
+            self._if_there(lambda route=route: self.accept(route))
+
+    def accept(self, route: dict[str, Any]) -> None:
+        """A gateway's controller has programmed the route as it is now."""
+        generation = route["metadata"]["generation"]
+        known = (route.get("status") or {}).get("parents") or []
+        if any(c["observedGeneration"] == generation for parent in known for c in parent["conditions"]):
+            return
+        conditions = [
+            {"type": kind, "status": "True", "reason": "StandIn", "message": "", "observedGeneration": generation}
+            | {"lastTransitionTime": "2026-01-01T00:00:00Z"}
+            for kind in ("Accepted", "ResolvedRefs")
+        ]
+        named = {"controllerName": "example.com/stand-in", "parentRef": route["spec"]["parentRefs"][0]}
+        self.set_status(route, {"parents": [{**named, "conditions": conditions}]})
+
+    def train(self, job: dict[str, Any]) -> None:
+        """The Job's pod has run to its end and the model is uploaded."""
+        self.job_pod(job, trained(job))
+        self.complete_job(job)
+
+    def _all(self, api_version: str, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        found = self._rest.list(api_version, kind, self._namespace, selector)
+        return [{**item, "apiVersion": api_version, "kind": kind} for item in found]
+
+    def _if_there(self, act: Callable[[], Any]) -> None:
+        """What the operator deletes while we play is no error."""
+        try:
+            act()
+        except Refused as refused:
+            if refused.code not in (404, 409):
+                raise
+
     def complete_job(self, job: dict[str, Any], when: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
         """The Job has succeeded."""
         conditions = [
@@ -193,3 +260,26 @@ class StandIn:
             ],
         }
         return self.set_status(deployment, status)
+
+
+def trained(job: dict[str, Any]) -> dict[str, Any]:
+    """Status of a run's pod that has trained and uploaded a model; the digest is derived from the run."""
+    run = job["metadata"]["name"]
+    letter = format(sum(run.encode()) % 16, "x")
+    uri = f"s3://models/delays/{run}"
+    identity = digest(letter)
+    fetched = {"phase": "fetch", "identity": identity, "datasets": []}
+    evaluated = {"phase": "evaluate", "verdict": "Pass", "metrics": {"auc": 0.71}, "gates": []}
+    uploaded = {"phase": "upload", "uri": uri, "digest": digest(letter), "identity": identity, "verdict": "Pass"}
+    pod = PodBuilder(f"{run}-0", ("record", "fetch", "train", "evaluate"), "upload", sidecars=("record",))
+    pod.ended("record", 0).ended("fetch", 0, json.dumps(fetched)).ended("train", 0)
+    pod.ended("evaluate", 0, json.dumps(evaluated)).ended("upload", 0, json.dumps(uploaded)).phase("Succeeded")
+    return dict(pod.obj()["status"])
+
+
+def checked(pod: dict[str, Any]) -> dict[str, Any]:
+    """Status of a check pod that has found everything in order."""
+    verified = {"phase": "verify", "digest": digest("a")}
+    answered = {"phase": "check", "rows": 8, "maxDifference": 0.0, "modelFormat": "ONNX"}
+    built = PodBuilder(pod["metadata"]["name"], ("fetch",), "check").ended("fetch", 0, json.dumps(verified))
+    return dict(built.ended("check", 0, json.dumps(answered)).phase("Succeeded").obj()["status"])

@@ -54,6 +54,18 @@ class KubernetesCluster:
     async def get(self, kind: Kind, namespace: str, name: str, *, timeout: float = READ_TIMEOUT) -> dict[str, Any]:
         return await self._request("get", kind.path(namespace, name), timeout=timeout)
 
+    async def find(
+        self, kind: Kind, namespace: str, name: str, *, timeout: float = READ_TIMEOUT
+    ) -> dict[str, Any] | None:
+        field = f"metadata.name={name}"
+        try:
+            found = await self._request("get", kind.path(namespace), timeout=timeout, field_selector=field)
+        except NotFound:
+            # The kind is not installed.
+            return None
+        items = found.get("items") or []
+        return items[0] | {"apiVersion": kind.api_version, "kind": kind.name} if items else None
+
     async def list(
         self, kind: Kind, namespace: str | None, *, selector: str | None = None, metadata_only: bool = False
     ) -> Listing:

@@ -16,7 +16,7 @@ from pintle.controller.notice import Notice
 from pintle.controller.store import Store, uid_of
 from pintle.core.plan import Delete
 from pintle.ports import kinds
-from pintle.ports.cluster import WRITE_TIMEOUT, AlreadyExists, Cluster, Conflict, NotFound, Refused
+from pintle.ports.cluster import WRITE_TIMEOUT, AlreadyExists, Cluster, Conflict, NotFound, Refused, Unavailable
 from pintle.ports.kinds import Kind
 
 Obj = Mapping[str, Any]
@@ -58,10 +58,12 @@ class Effects:
             made = await self._cluster.create(body, manager=names.FIELD_MANAGER, timeout=self._time_out())
         except AlreadyExists as error:
             metadata = body["metadata"]
-            existing = await self._cluster.get(kind, metadata["namespace"], metadata["name"])
+            existing = await self._cluster.find(kind, metadata["namespace"], metadata["name"])
+            if existing is None:
+                raise Stale(f"{kind.name} {metadata['name']} was there and is gone") from error
+            # What is not ours stays out of the store: no watch would keep it up to date.
+            _refuse_foreign(body, existing, error)
             self._notice.seen(existing)
-            if _owner_uids(body) - _owner_uids(existing):
-                raise Refused(f"{kind.name} {metadata['name']} exists and belongs to another owner") from error
             return False
         self._done("create", kind, made)
         return True
@@ -71,7 +73,13 @@ class Effects:
         kind = kinds.of(body["apiVersion"], body["kind"])
         if self._is_as_written(kind, "", body):
             return False
-        made = await self._cluster.apply(body, manager=names.FIELD_MANAGER, timeout=self._time_out())
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        await self._confirm_ours(kind, body)
+        try:
+            made = await self._cluster.apply(body, manager=names.FIELD_MANAGER, timeout=self._time_out())
+        except Conflict as error:
+            await self._refresh(kind, namespace, name)
+            raise Stale(f"the {kind.name} {name} is gone or another") from error
         self._done("apply", kind, made)
         self._remember(kind, "", body, made)
         return True
@@ -83,6 +91,8 @@ class Effects:
             return False
         if not metadata.get("resourceVersion"):
             await self._confirm_absent(kind, body)
+        else:
+            await self._confirm_ours(kind, body)
         try:
             made = await self._cluster.apply(body, manager=names.FIELD_MANAGER, timeout=self._time_out())
         except (Conflict, NotFound) as error:
@@ -144,25 +154,31 @@ class Effects:
         self._notice.seen(made)
         self._on_effect(verb, kind.name)
 
+    async def _confirm_ours(self, kind: Kind, body: Obj) -> None:
+        """An apply takes over whatever has the name: never what somebody else has made."""
+        known = self._store.get(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+        if known is None:
+            # The store holds only what carries our label; a user's own Service of this name is not in it.
+            await self._confirm_absent(kind, body)
+        else:
+            _refuse_foreign(body, known)
+
     async def _confirm_absent(self, kind: Kind, body: Obj) -> None:
-        # An apply would take over what is there; there is no "create only" of it.
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-        try:
-            existing = await self._cluster.get(kind, namespace, name)
-        except NotFound:
+        existing = await self._cluster.find(kind, namespace, name)
+        if existing is None:
             return
+        _refuse_foreign(body, existing)
         self._notice.seen(existing)
-        if _owner_uids(body) - _owner_uids(existing):
-            raise Refused(f"{kind.name} {name} exists and belongs to another owner")
         raise Stale(f"the {kind.name} {name} exists by now")
 
     async def _refresh(self, kind: Kind, namespace: str, name: str) -> None:
-        try:
-            self._notice.seen(await self._cluster.get(kind, namespace, name))
-        except NotFound:
-            known = self._store.get(kind, namespace, name)
-            if known is not None:
-                self._notice.gone(known)
+        live = await self._cluster.find(kind, namespace, name)
+        known = self._store.get(kind, namespace, name)
+        if live is not None:
+            self._notice.seen(live)
+        elif known is not None:
+            self._notice.gone(known)
 
     def _is_as_written(self, kind: Kind, subresource: str, body: Obj) -> bool:
         """Guards against a plan that never finds its own write, e.g. because "0.5" reads back as "500m"."""
@@ -200,8 +216,23 @@ def _hash(value: Any) -> int:
     return hash(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
 
 
-def _owner_uids(obj: Obj) -> set[str]:
-    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences") or ()}
+def _refuse_foreign(body: Obj, existing: Obj, cause: Exception | None = None) -> None:
+    """Raises Refused when the name is taken by somebody else's object, Unavailable when that is about to go away."""
+    owners = _owners(existing)
+    missing = {uid: owner for uid, owner in _owners(body).items() if uid not in owners}
+    if not missing:
+        return
+    what = f"{existing['kind']} {existing['metadata']['name']}"
+    if set(missing.values()) & set(owners.values()):
+        # Left behind by a parent of the same name that was deleted; the garbage collector is on its way.
+        raise Unavailable(f"{what} of the object that had this name before is still there") from cause
+    raise Refused(f"{what} exists and belongs to somebody else", status=409, reason="AlreadyExists") from cause
+
+
+def _owners(obj: Obj) -> dict[str, tuple[str, str]]:
+    """Kind and name of each owner, by uid."""
+    references = obj["metadata"].get("ownerReferences") or ()
+    return {owner["uid"]: (owner["kind"], owner["name"]) for owner in references}
 
 
 def _word_of(parent: Obj) -> tuple[Any, ...]:

@@ -71,8 +71,10 @@ class EventRecorder:
             body = _body(name, parent, event, count, now)
             await self._cluster.create(body, manager=names.FIELD_MANAGER, timeout=timeout)
         except AlreadyExists:
-            # Written by the process before this one: it says what there is to say.
-            return
+            # Written by the process before this one.
+            again = {"lastTimestamp": now}
+            namespace = parent["metadata"]["namespace"]
+            await self._cluster.merge(EVENT, namespace, name, again, manager=names.FIELD_MANAGER, timeout=timeout)
 
 
 def _name(parent: Obj, event: Event) -> str:

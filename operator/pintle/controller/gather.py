@@ -22,6 +22,7 @@ from pintle.ports.kinds import (
     POD,
     ROUTE,
     SERVICE,
+    Kind,
 )
 
 Obj = Mapping[str, Any]
@@ -61,19 +62,27 @@ def deployment(parent: Obj, store: Store, write_error: str | None) -> Deployment
     """A ModelDeployment with all that it owns, its pods and the versions and deployments of its model."""
     namespace, name = parent["metadata"]["namespace"], parent["metadata"]["name"]
     model = model_of(parent) or ""
-    routes = [route for route in store.owned(ROUTE, parent) if route["metadata"]["name"] == name]
+    routes = [route for route in _children(ROUTE, parent, store) if route["metadata"]["name"] == name]
     return DeploymentObserved(
         parent=parent,
         versions=store.of_model(MODEL_VERSION, namespace, model),
         model_deployments=store.of_model(MODEL_DEPLOYMENT, namespace, model),
-        deployments=store.owned(DEPLOYMENT, parent),
-        services=store.owned(SERVICE, parent),
-        autoscalers=store.owned(AUTOSCALER, parent),
-        budgets=store.owned(BUDGET, parent),
+        deployments=_children(DEPLOYMENT, parent, store),
+        services=_children(SERVICE, parent, store),
+        autoscalers=_children(AUTOSCALER, parent, store),
+        budgets=_children(BUDGET, parent, store),
         route=routes[0] if routes else None,
         pods=store.labelled(POD, namespace, names.LABEL_DEPLOYMENT, name),
         write_error=write_error,
     )
+
+
+def _children(kind: Kind, parent: Obj, store: Store) -> Objs:
+    """What the parent owns, and what carries its name as label: left by a namesake, or claimed by somebody."""
+    metadata = parent["metadata"]
+    labelled = store.labelled(kind, metadata["namespace"], names.LABEL_DEPLOYMENT, metadata["name"])
+    found = {child["metadata"]["name"]: child for child in (*labelled, *store.owned(kind, parent))}
+    return tuple(found[name] for name in sorted(found))
 
 
 async def _config_map(parent: Obj, cluster: Cluster) -> Obj | None:

@@ -106,7 +106,9 @@ class Looks:
         )
         outcome = await execute(plan, parent, known, self._effects)
         self._record(key, plan, outcome)
-        if outcome.stale is None and plan.events:
+        # Events tell what the status tells; where that was not written, the next look will find both again.
+        told = outcome.stale is None and (outcome.refusal is None or known is not None)
+        if told and plan.events:
             await self._events.record(parent, plan.events)
         memory.refusal = outcome.refusal
         return self._look_again(key, memory, plan, outcome, known)

@@ -60,6 +60,12 @@ class Cluster(Protocol):
 
     async def get(self, kind: Kind, namespace: str, name: str, *, timeout: float = READ_TIMEOUT) -> dict[str, Any]: ...
 
+    async def find(
+        self, kind: Kind, namespace: str, name: str, *, timeout: float = READ_TIMEOUT
+    ) -> dict[str, Any] | None:
+        """The object or None, by the right to list: children are listed anyway, so no right to get them is needed."""
+        ...
+
     async def list(
         self, kind: Kind, namespace: str | None, *, selector: str | None = None, metadata_only: bool = False
     ) -> Listing:

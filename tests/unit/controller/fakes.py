@@ -95,6 +95,10 @@ class FakeCluster:
         self._called("get", kind.name, name)
         return copy.deepcopy(self._stored(kind.name, namespace, name))
 
+    async def find(self, kind: Kind, namespace: str, name: str, *, timeout: float = 0) -> Obj | None:
+        self._called("find", kind.name, name)
+        return copy.deepcopy(self.objects.get((kind.name, namespace, name)))
+
     async def list(
         self, kind: Kind, namespace: str | None, *, selector: str | None = None, metadata_only: bool = False
     ) -> Listing:
@@ -149,7 +153,7 @@ class FakeCluster:
 
     def writes(self) -> list[str]:
         """The calls that were not reads."""
-        return [call for call in self.calls if not call.startswith(("get ", "list "))]
+        return [call for call in self.calls if not call.startswith(("get ", "find ", "list "))]
 
     def _called(self, verb: str, kind: str, name: str) -> None:
         call = f"{verb} {kind}/{name}"

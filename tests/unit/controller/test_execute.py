@@ -76,6 +76,7 @@ async def test_effects_come_in_the_order_that_survives_a_kill(shell: Shell) -> N
     assert shell.cluster.calls == [
         "get ModelDeployment/web",
         "create Job/job",
+        "find Service/new",
         "apply Service/new",
         "get ModelDeployment/web",
         "apply HTTPRoute/web",
@@ -111,11 +112,27 @@ async def test_a_job_that_exists_is_an_answer(shell: Shell) -> None:
 
 
 async def test_a_job_of_another_owner_is_a_refusal(shell: Shell) -> None:
-    """The name is taken, e.g. by a Job of the TrainingJob that had this name before."""
-    stranger = {**shell.parent, "metadata": {**shell.parent["metadata"], "uid": "before"}}
+    """The name is taken, and the user is told by whom."""
+    stranger = {**shell.parent, "metadata": {**shell.parent["metadata"], "uid": "other", "name": "other"}}
     shell.cluster.put(obj(JOB, "job", owner=stranger))
     outcome = await shell.run(Plan(create=(obj(JOB, "job", owner=shell.parent),), status=STATUS))
-    assert outcome.refusal == Refusal("Job job", "Job job exists and belongs to another owner")
+    assert outcome.refusal == Refusal("Job job", "Job job exists and belongs to somebody else")
+
+
+async def test_a_job_left_by_a_namesake_is_waited_for(shell: Shell) -> None:
+    """Deleted and made again by the same name: the garbage collector will take the old Job, no condition says so."""
+    before = {**shell.parent, "metadata": {**shell.parent["metadata"], "uid": "before"}}
+    shell.cluster.put(obj(JOB, "job", owner=before))
+    with pytest.raises(Unavailable):
+        await shell.run(Plan(create=(obj(JOB, "job", owner=shell.parent),), status=STATUS))
+
+
+async def test_a_users_own_service_is_not_taken_over(shell: Shell) -> None:
+    """A Service without our label is not in the store; an apply over it would make it ours."""
+    theirs = shell.cluster.put(obj(SERVICE, "web", spec={"selector": {"app": "theirs"}}))
+    outcome = await shell.run(Plan(apply=(obj(SERVICE, "web", owner=shell.parent, spec={}),), status=STATUS))
+    assert outcome.refusal == Refusal("Service web", "Service web exists and belongs to somebody else")
+    assert shell.cluster.objects["Service", "team", "web"] == theirs
 
 
 @pytest.mark.parametrize(
