@@ -190,6 +190,15 @@ def test_a_model_that_answers_otherwise_is_never_ready(folder: Path, tmp_path: P
     assert all(line["event"] != "ready" for line in server.log)
 
 
+def test_the_server_reports_to_nobody(folder: Path, tmp_path: Path) -> None:
+    """onnxruntime's usage reports are off: it makes no device identifier and leaves nothing in the home folder."""
+    with ServerProcess(folder, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path)) as server:
+        assert httpx.post(server.ready().url + "/predict", json={"rows": [ROW]}).status_code == 200
+        server.terminate()
+        assert server.exit_code() == 0
+    assert list(tmp_path.rglob("*")) == []
+
+
 class Balancer:
     """Sends requests to the ready ones of its servers, as endpoints do; counts what got no 200."""
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+# onnxruntime's Linux wheels report usage to Microsoft unless this is set before they are loaded; a model server
+# tells nobody what it serves.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime
 
 from pintle.contract.manifest import MATRIX, REGRESSION, Feature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,9 @@ def regressor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A binary classifier over one matrix of four numbers, with the labels 0 and 1."""
     return artifacts.make_matrix(tmp_path_factory.mktemp("artifacts") / "matrix")
+
+
+@pytest.fixture(autouse=True)
+def _termination_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tests run in a pod, its own termination message is none of their business."""
+    monkeypatch.setenv("PINTLE_TERMINATION_LOG", os.devnull)
