@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from e2e.cluster.access import access, tools_on_path
+from e2e.cluster.errors import ClusterError
 from e2e.demo import objects
 from e2e.demo.run import Doors, run
 from e2e.demo.waiting import DemoError
@@ -22,11 +24,10 @@ from e2e.kubectl import Kubectl, KubectlError
 def doors() -> Doors:
     """Where the cluster's doors are: by environment, else as the cluster of `make cluster` says."""
     env = os.environ
+    tools_on_path()
     if all(env.get(name) for name in ("KUBECONFIG", "PINTLE_GATEWAY", "PINTLE_PROMETHEUS")):
         kubeconfig, gateway, prometheus = env["KUBECONFIG"], env["PINTLE_GATEWAY"], env["PINTLE_PROMETHEUS"]
     else:
-        from e2e.cluster.access import access
-
         found = access()
         kubeconfig, gateway, prometheus = found.kubeconfig, found.gateway, found.prometheus
     image = env.get("PINTLE_RUNNER_IMAGE")
@@ -63,7 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
             clean(found.kubeconfig)
             return 0
         outcome = run(found, options.every)
-    except (DemoError, KubectlError, ValueError, httpx.HTTPError, subprocess.TimeoutExpired) as error:
+    except (DemoError, ClusterError, KubectlError, ValueError, httpx.HTTPError, subprocess.TimeoutExpired) as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     print(outcome.page)

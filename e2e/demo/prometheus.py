@@ -23,7 +23,8 @@ QUERIES = {
 
 def read(url: str) -> dict[str, float]:
     """The present value of each of QUERIES; 0 where there is no such series yet. Raises httpx.HTTPError."""
-    with httpx.Client(timeout=10) as client:
+    # The doors are on this machine: whatever proxy the environment names is not for them.
+    with httpx.Client(timeout=10, trust_env=False) as client:
         return {name: _value(client, url, query) for name, query in QUERIES.items()}
 
 

@@ -124,7 +124,7 @@ def _await_door(url: str, host: str, step: Step, seconds: float = 60) -> None:
     headers = {"host": host} if host else {}
     while time.monotonic() < deadline:
         try:
-            answer = httpx.get(url, headers=headers, timeout=5)
+            answer = httpx.get(url, headers=headers, timeout=5, trust_env=False)
             if answer.status_code == 200:
                 return
             last = f"{answer.status_code} {answer.text[:100]}"
