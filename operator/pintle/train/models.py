@@ -105,6 +105,8 @@ class OnnxModel:
     """An ONNX model whose inputs are the features (Columns) or one matrix of them (Matrix)."""
 
     def __init__(self, data: bytes, schema: Mapping[str, Any]) -> None:
+        # Before it is loaded: its Linux wheels otherwise report usage to Microsoft.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
