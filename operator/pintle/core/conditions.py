@@ -10,7 +10,7 @@ from typing import Any
 from pintle.core.plan import Event, Obj
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
-# The API allows 2,048 characters; bytes are what the 20 kB of an object are counted in.
+# The API allows 1,536 characters; bytes are what the 20 kB of an object are counted in.
 MAX_MESSAGE = 1400
 
 
@@ -62,7 +62,7 @@ def set_conditions(parent: Obj, wanted: Iterable[Condition], now: datetime) -> l
             "type": condition.type,
             "status": condition.status,
             "reason": condition.reason,
-            "message": clip(condition.message, MAX_MESSAGE),
+            "message": clip_middle(condition.message, MAX_MESSAGE),
             "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(now),
         }
         if generation is not None:
@@ -108,3 +108,12 @@ def clip_start(text: str, limit: int) -> str:
     """At most `limit` bytes of UTF-8, cut at the start: of a log the end matters."""
     data = text.encode()
     return text if len(data) <= limit else "…" + data[len(data) - limit + 3 :].decode(errors="ignore")
+
+
+def clip_middle(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8, cut in the middle: what it is about stays, and so does the end of a log."""
+    data = text.encode()
+    if len(data) <= limit:
+        return text
+    head = limit // 3
+    return clip(text, head) + data[len(data) - (limit - head) :].decode(errors="ignore")

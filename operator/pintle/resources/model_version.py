@@ -95,6 +95,10 @@ def gate_message(gate: Mapping[str, Any]) -> str:
     return f"{text}: {gate['why']}" if gate.get("why") else text
 
 
+def _record_uri(request: RunRequest) -> str:
+    return f"{folders.record_uri(request.outputUri, request.modelName, request.run)}/{folders.RUN_FILE}"
+
+
 def _labels(request: RunRequest) -> dict[str, str]:
     own = labels("version", training_job=request.trainingJob, run=request.run, model=request.modelName)
     del own[names.LABEL_COMPONENT]
@@ -151,6 +155,6 @@ def _lineage(request: RunRequest, trained: Trained) -> dict[str, Any]:
         "parameters": [{"name": name, "value": value} for name, value in parameters],
         "seed": request.seed,
         "trigger": str(request.trigger.get("kind", ""))[:256] or None,
-        "recordUri": trained.record_uri or folders.record_uri(request.outputUri, request.modelName, request.run),
+        "recordUri": trained.record_uri or _record_uri(request),
     }
     return {key: value for key, value in lineage.items() if value not in (None, [])}

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from pintle.api import reasons
-from pintle.core.conditions import clip, timestamp
+from pintle.core.conditions import clip_middle, timestamp
 from pintle.core.plan import Obj
 from pintle.core.training.outcome import FAILED, RUNNING
 
-MAX_RUNS = 20
-NEWEST_BYTES, OLDER_BYTES = 800, 160
-"""Bytes of a run's message: twenty runs and the condition stay below 16 kB."""
+MAX_RUNS = 10
+MAX_MESSAGE = 500
+"""Bytes of a run's message: ten runs and the condition stay below 12 kB."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,19 @@ class Entry:
     def is_final(self) -> bool:
         return self.result != RUNNING
 
-    def to_status(self, size: int) -> dict[str, Any]:
-        """The entry with a message of at most `size` bytes."""
+    @property
+    def short_message(self) -> str:
+        """The message as it is remembered."""
+        return clip_middle(self.message, MAX_MESSAGE)
+
+    def to_status(self) -> dict[str, Any]:
+        """The entry as it is written."""
         made = {
             "name": self.name,
             "definition": self.definition,
             "result": self.result,
             "reason": self.reason,
-            "message": clip(self.message, size),
+            "message": self.short_message,
             "identity": self.identity,
             "version": self.version,
             "startTime": self.start,
@@ -73,14 +78,6 @@ def kept(entries: list[Entry], limit: int, current: str | None) -> list[Entry]:
     needed = [entry for entry in entries if not entry.is_final or entry.name == current][:MAX_RUNS]
     others = [entry for entry in entries if entry not in needed][: max(0, min(limit, MAX_RUNS) - len(needed))]
     return [entry for entry in entries if entry in needed or entry in others]
-
-
-def to_status(entries: list[Entry], current: str | None) -> list[dict[str, Any]]:
-    """`status.runs`."""
-    return [
-        entry.to_status(NEWEST_BYTES if index == 0 or entry.name == current else OLDER_BYTES)
-        for index, entry in enumerate(entries)
-    ]
 
 
 def newest_version(entries: list[Entry]) -> int | None:

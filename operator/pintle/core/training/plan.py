@@ -18,7 +18,17 @@ from pydantic import ValidationError
 
 from pintle.api import reasons
 from pintle.api.trainingjob import TrainingJobSpec
-from pintle.core.conditions import FALSE, TRUE, UNKNOWN, Condition, changed, set_conditions, transitions
+from pintle.core.conditions import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    Condition,
+    changed,
+    clip_middle,
+    conditions_of,
+    set_conditions,
+    transitions,
+)
 from pintle.core.plan import Delete, Obj, Plan, Policy
 from pintle.core.training import history
 from pintle.core.training.definition import known_identities, run_name, run_request, trigger
@@ -81,14 +91,21 @@ def _present(look: Look, entries: list[Entry], current: Entry | None) -> Conditi
         return _start(look, entries)
     if not current.is_final:
         return look.going[current.name]
+    message = _full_message(look, current)
     if current.result == FAILED:
-        return Condition(reasons.SUCCEEDED, FALSE, current.reason, current.message)
+        return Condition(reasons.SUCCEEDED, FALSE, current.reason, message)
     newest = next(entry for entry in entries if entry.reason != reasons.SUPERSEDED)
     if current.result == SUCCEEDED and newest.name != current.name:
         made = version_name(look.model, current.version) if current.version is not None else "its version"
         message = f"This definition was run as {current.name}, which made {made}; nothing was trained."
         return Condition(reasons.SUCCEEDED, TRUE, reasons.UNCHANGED, message)
-    return Condition(reasons.SUCCEEDED, TRUE, current.reason, current.message)
+    return Condition(reasons.SUCCEEDED, TRUE, current.reason, message)
+
+
+def _full_message(look: Look, current: Entry) -> str:
+    """The run's message; the condition keeps more of a long one than the history does."""
+    shown = str((conditions_of(look.observed.parent).get(reasons.SUCCEEDED) or {}).get("message") or "")
+    return shown if clip_middle(shown, history.MAX_MESSAGE) == current.message else current.message
 
 
 def _start(look: Look, entries: list[Entry]) -> Condition:
@@ -132,7 +149,7 @@ def _plan(look: Look, entries: list[Entry], current: Entry | None, condition: Co
         "observedGeneration": parent["metadata"].get("generation"),
         "conditions": set_conditions(parent, [condition], look.now),
         "definition": current.definition if current else None,
-        "runs": history.to_status(keep, name),
+        "runs": [entry.to_status() for entry in keep],
         "latestVersion": history.newest_version(entries) or (parent.get("status") or {}).get("latestVersion"),
         "highestVersion": look.highest or None,
     }
