@@ -48,7 +48,7 @@ class Settings:
     monitor_rows: int = 100_000
     """Rows that wait to be counted into bins."""
     trusted_types: tuple[str, ...] = ()
-    """Types a skops file may hold besides the library's own; from the operator's policy, never from the artifact."""
+    """Types a skops file may hold besides contract.trusted; from the operator's policy, never from the artifact."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

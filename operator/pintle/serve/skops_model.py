@@ -10,6 +10,7 @@ import numpy as np
 
 from pintle.contract.exits import Exit
 from pintle.contract.manifest import REGRESSION
+from pintle.contract.trusted import LIBRARY_TYPES
 from pintle.serve.artifact import LOAD_FAILED, Artifact
 from pintle.serve.models import Batch, Inputs, Prediction, score_of
 from pintle.serve.report import Refusal
@@ -31,12 +32,13 @@ class SkopsModel:
             )
             raise Refusal(Exit.REFUSED, LOAD_FAILED, message) from error
         data = artifact.model_bytes()
-        unknown = [name for name in skops.io.get_untrusted_types(data=data) if name not in trusted]
+        allowed = [*LIBRARY_TYPES, *trusted]
+        unknown = [name for name in skops.io.get_untrusted_types(data=data) if name not in allowed]
         if unknown:
             message = f"model.skops holds types that the policy does not trust: {', '.join(sorted(unknown)[:10])}"
             raise Refusal(Exit.REFUSED, LOAD_FAILED, message)
         self._frame = pandas.DataFrame
-        self._estimator = skops.io.loads(data, trusted=list(trusted))
+        self._estimator = skops.io.loads(data, trusted=allowed)
         manifest = artifact.manifest
         self.inputs = Inputs(manifest.features)
         self._regression = manifest.task == REGRESSION
