@@ -80,14 +80,16 @@ def target_column(frame: pd.DataFrame, target: str, task: str | None, findings: 
 
 
 def time_column(frame: pd.DataFrame, name: str, findings: Findings) -> pd.Series:
-    """UTC timestamps; numbers are seconds since 1970. Every row must have one."""
+    """UTC timestamps; text is ISO 8601, numbers are seconds since 1970. Every row must have one."""
     if name not in frame:
         findings.items.append(Finding(name, "time column is present", len(frame)))
         return pd.Series(pd.DatetimeIndex([pd.NaT] * len(frame), tz="UTC"), index=frame.index)
     raw = frame[name]
-    unit = "s" if pd.api.types.is_numeric_dtype(raw) else None
-    times = pd.to_datetime(raw, utc=True, errors="coerce", unit=unit)
-    findings.add(name, "is a time", times.isna(), raw)
+    if pd.api.types.is_numeric_dtype(raw):
+        times = pd.to_datetime(raw, utc=True, errors="coerce", unit="s")
+    else:
+        times = pd.to_datetime(raw, utc=True, errors="coerce", format="ISO8601")
+    findings.add(name, "is a time (ISO 8601)", times.isna(), raw)
     return times.astype("datetime64[us, UTC]")
 
 

@@ -54,8 +54,8 @@ def _withhold(
     known = train if validate is None else pd.concat([train, validate], ignore_index=True)
     if "timeColumn" in schema:
         name = schema["timeColumn"]
-        times = np.sort(known[name].to_numpy())
-        border = pd.Timestamp(times[max(int(len(times) * (1 - HELD_SHARE)) - 1, 0)], tz="UTC")
+        times = known[name].sort_values(ignore_index=True)
+        border = times[max(int(len(times) * (1 - HELD_SHARE)) - 1, 0)]
         notes.append(f"no data set has the role Evaluate: rows later than {border:%Y-%m-%dT%H:%M:%SZ} are held back")
         validate = None if validate is None else validate[validate[name] <= border]
         return train[train[name] <= border], validate, known[known[name] > border]

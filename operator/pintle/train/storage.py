@@ -23,6 +23,7 @@ from pintle.train.outcome import REQUEST_INVALID, STORAGE_UNAVAILABLE, Refusal
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_SESSION_TOKEN")
 CHUNK_BYTES = 8 << 20
+RETRY: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 SINGLE_FILES = (".parquet", ".csv", ".csv.gz")
 
 
@@ -132,7 +133,7 @@ def _s3(bucket: str, secret: PurePosixPath | None) -> Any:
         bucket,
         config=options,
         client_options={"allow_http": plain, "timeout": "300s", "connect_timeout": "5s"},
-        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},
+        retry_config=RETRY,
     )
 
 

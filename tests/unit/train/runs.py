@@ -45,7 +45,7 @@ def flights(month: int, rows: int = 1500, seed: int = 0) -> pd.DataFrame:
     carrier = rng.choice(["AA", "UA", "DL", "B6"], rows)
     day = rng.normal(size=28)[(seconds // 86400).astype(int)]
     odds = 1.5 * number + (hour - 12) / 6 + 0.5 * day + (carrier == "AA")
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "time": pd.Timestamp(f"2013-{month:02d}-01") + pd.to_timedelta(seconds, unit="s"),
             "id": np.arange(rows) + month * 100_000,
@@ -55,7 +55,6 @@ def flights(month: int, rows: int = 1500, seed: int = 0) -> pd.DataFrame:
             "late": rng.random(rows) < 1 / (1 + np.exp(-odds)),
         }
     )
-    return frame
 
 
 class Run:
@@ -63,9 +62,10 @@ class Run:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.output = ""
         self.environment: dict[str, str] = {}
-        (root / "volumes" / "models").mkdir(parents=True)
-        (root / "volumes" / "data" / "months").mkdir(parents=True)
+        (root / "volumes" / "models").mkdir(parents=True, exist_ok=True)
+        (root / "volumes" / "data" / "months").mkdir(parents=True, exist_ok=True)
         self.request = RunRequest(
             run="delays-0123456789",
             trainingJob="delays",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,52 +19,66 @@ from pintle.contract.profile import Profile
 
 from tests.unit.train.runs import Run, flights
 
-GATES = ({"metric": "auc", "min": "0.6"}, {"metric": "brier", "comparedTo": "Baseline", "blockBy": "Day"})
+
+@pytest.fixture(scope="module")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three months of rows, fetched and trained on once."""
+    made = Run(tmp_path_factory.mktemp("trained"))
+    for month in (1, 2, 3):
+        made.partition(month)
+    code, _ = made.phase("fetch")
+    assert code == 0, made.output
+    made.train()
+    return made.root
+
+
+@pytest.fixture
+def trained(trained_folder: Path, tmp_path: Path) -> Run:
+    """A run whose train has ended."""
+    shutil.copytree(trained_folder, tmp_path, dirs_exist_ok=True)
+    return Run(tmp_path)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Three months of rows."""
+    """Three months of rows, nothing done yet."""
     made = Run(tmp_path)
     for month in (1, 2, 3):
         made.partition(month)
     return made
 
 
-def through_evaluate(run: Run) -> dict[str, object]:
-    """Fetch, train, evaluate; the result of evaluate."""
-    code, _ = run.phase("fetch")
-    assert code == 0, run.output
-    run.train()
+def evaluated(run: Run) -> dict[str, object]:
+    """The result of evaluate."""
     code, result = run.phase("evaluate")
     assert code == 0, run.output
     return result
 
 
-def test_run_leaves_artifact_with_digests_and_record(run: Run) -> None:
+def test_run_leaves_artifact_with_digests_and_record(trained: Run) -> None:
     """A run that passes uploads files that the manifest digests, reports the manifest's digest, and leaves a record."""
-    run.ask(gates=({"metric": "auc", "min": "0.6"},))
-    result = through_evaluate(run)
+    trained.ask(gates=({"metric": "auc", "min": "0.6"},))
+    result = evaluated(trained)
     assert result["verdict"] == "Pass"
-    code, uploaded = run.phase("upload")
+    code, uploaded = trained.phase("upload")
     assert (code, uploaded["verdict"]) == (0, "Pass")
-    data = (run.artifact / "manifest.json").read_bytes()
+    data = (trained.artifact / "manifest.json").read_bytes()
     assert uploaded["digest"] == digest_bytes(data)
     manifest = Manifest.from_bytes(data)
     for name, entry in manifest.files.items():
-        assert digest_bytes((run.artifact / name).read_bytes()) == f"sha256:{entry.sha256}"
+        assert digest_bytes((trained.artifact / name).read_bytes()) == f"sha256:{entry.sha256}"
     assert set(manifest.files) == {"model.onnx", "profile.json", "example.json"}
     assert manifest.raw["run"]["identity"] == uploaded["identity"]
-    assert run.record["verdict"] == "Pass"
-    assert run.record["phases"]["fetch"]["split"]["Evaluate"]["rows"] == 1500
-    metrics = (run.artifact.parent / "runs" / "delays-0123456789" / "metrics.jsonl").read_text()
+    assert trained.record["verdict"] == "Pass"
+    assert trained.record["phases"]["fetch"]["split"]["Evaluate"]["rows"] == 1500
+    metrics = (trained.artifact.parent / "runs" / "delays-0123456789" / "metrics.jsonl").read_text()
     assert json.loads(metrics)["rows"] == 3000
 
 
-def test_artifact_is_what_the_server_reads(run: Run) -> None:
+def test_artifact_is_what_the_server_reads(trained: Run) -> None:
     """Manifest, profile and example are readable by the contract; the model gives the example's answers again."""
-    through_evaluate(run)
-    folder = run.root / "artifact"
+    evaluated(trained)
+    folder = trained.root / "artifact"
     manifest = Manifest.from_bytes((folder / "manifest.json").read_bytes())
     profile = Profile.from_bytes((folder / "profile.json").read_bytes())
     example = Example.from_bytes((folder / "example.json").read_bytes())
@@ -79,33 +95,33 @@ def test_artifact_is_what_the_server_reads(run: Run) -> None:
     assert found == pytest.approx(list(example.answers), abs=1e-6)
 
 
-def test_same_run_again_makes_the_same_bytes(run: Run) -> None:
+def test_same_run_again_makes_the_same_bytes(trained: Run) -> None:
     """A run that is tried again after a disruption ends with the same digest, in another process with other hashes."""
     digests = []
     for hash_seed in ("1", "2"):
-        run.environment = {"PYTHONHASHSEED": hash_seed}
-        through_evaluate(run)
-        code, uploaded = run.phase("upload")
+        trained.environment = {"PYTHONHASHSEED": hash_seed}
+        evaluated(trained)
+        code, uploaded = trained.phase("upload")
         assert code == 0
         digests.append(uploaded["digest"])
     assert digests[0] == digests[1]
 
 
-def test_refused_model_is_uploaded_and_says_66(run: Run) -> None:
+def test_refused_model_is_uploaded_and_says_66(trained: Run) -> None:
     """A loser stays registered: artifact and record are there, and upload ends with 66."""
-    run.ask(gates=({"metric": "auc", "min": "0.99"},))
-    assert through_evaluate(run)["verdict"] == "Fail"
-    code, uploaded = run.phase("upload")
+    trained.ask(gates=({"metric": "auc", "min": "0.99"},))
+    assert evaluated(trained)["verdict"] == "Fail"
+    code, uploaded = trained.phase("upload")
     assert (code, uploaded["verdict"]) == (66, "Fail")
-    assert (run.artifact / "manifest.json").exists()
-    assert run.record["verdict"] == "Fail"
+    assert (trained.artifact / "manifest.json").exists()
+    assert trained.record["verdict"] == "Fail"
 
 
-def test_gates_without_enough_data_say_68(run: Run) -> None:
+def test_gates_without_enough_data_say_68(trained: Run) -> None:
     """A gate that has too few blocks is neither passed nor failed: the run ends with NeedMoreData."""
-    run.ask(gates=({"metric": "auc", "min": "0.6", "blockBy": "Week"},))
-    assert through_evaluate(run)["verdict"] == "NeedMoreData"
-    code, _ = run.phase("upload")
+    trained.ask(gates=({"metric": "auc", "min": "0.6", "blockBy": "Week"},))
+    assert evaluated(trained)["verdict"] == "NeedMoreData"
+    code, _ = trained.phase("upload")
     assert code == 68
 
 
@@ -135,8 +151,6 @@ def test_declared_digest_must_hold(run: Run) -> None:
     """Other bytes than declared are refused with 65; the declared ones pass."""
     _, first = run.phase("fetch")
     train, test = run.request.datasets
-    from dataclasses import replace
-
     run.ask(datasets=(replace(train, digest=first["datasets"][0]["digest"]), test))
     assert run.phase("fetch")[0] == 0
     run.ask(datasets=(replace(train, digest="sha256:" + "0" * 64), test))
@@ -184,7 +198,7 @@ def test_pickle_is_refused(run: Run) -> None:
 
 
 def test_untrusted_types_need_the_operators_policy(run: Run) -> None:
-    """A type outside scikit-learn and numpy is refused by name, and loaded where the policy lists it."""
+    """A type outside scikit-learn and numpy is refused by name, with the way to allow it."""
     run.phase("fetch")
     run.train(
         "import pintle.train as pt, fractions\n"
@@ -195,6 +209,7 @@ def test_untrusted_types_need_the_operators_policy(run: Run) -> None:
     code, result = run.phase("evaluate")
     assert (code, result["reason"]) == (66, "ModelInvalid")
     assert "fractions.Fraction" in result["message"]
+    assert "PINTLE_TRUSTED_TYPES" in result["message"]
 
 
 def test_failed_run_leaves_its_record(run: Run) -> None:
@@ -207,13 +222,13 @@ def test_failed_run_leaves_its_record(run: Run) -> None:
     assert run.record["verdict"] is None
 
 
-def test_recorder_keeps_off_a_record_that_upload_wrote(run: Run) -> None:
+def test_recorder_keeps_off_a_record_that_upload_wrote(trained: Run) -> None:
     """After an upload the sidecar writes nothing."""
-    through_evaluate(run)
-    run.phase("upload")
-    before = run.record
-    assert stop_recorder(run) == 0
-    assert run.record == before
+    evaluated(trained)
+    trained.phase("upload")
+    before = trained.record
+    assert stop_recorder(trained) == 0
+    assert trained.record == before
 
 
 def stop_recorder(run: Run) -> int:
@@ -229,22 +244,20 @@ def stop_recorder(run: Run) -> int:
     return process.wait(timeout=60)
 
 
-def test_linked_metrics_are_not_published(run: Run) -> None:
+def test_linked_metrics_are_not_published(trained: Run) -> None:
     """Training cannot make upload publish a file that only upload can read."""
-    through_evaluate(run)
-    key = run.root / "key"
+    evaluated(trained)
+    key = trained.root / "key"
     key.write_text("secret")
-    metrics = run.root / "record" / "train" / "metrics.jsonl"
+    metrics = trained.root / "record" / "train" / "metrics.jsonl"
     metrics.unlink()
     metrics.symlink_to(key)
-    assert run.phase("upload")[0] == 0
-    assert not (run.artifact.parent / "runs" / "delays-0123456789" / "metrics.jsonl").exists()
+    assert trained.phase("upload")[0] == 0
+    assert not (trained.artifact.parent / "runs" / "delays-0123456789" / "metrics.jsonl").exists()
 
 
 def test_wrong_request_says_78(run: Run) -> None:
     """A request that can never work is final, with the reason: unknown scheme, unmounted claim, unknown metric."""
-    from dataclasses import replace
-
     train = run.request.datasets[0]
     for uri in ("ftp://somewhere/x", "pvc://nowhere/x"):
         run.ask(datasets=(replace(train, storageUri=uri),))
@@ -254,8 +267,6 @@ def test_wrong_request_says_78(run: Run) -> None:
 
 def test_missing_partitions_say_68(run: Run) -> None:
     """A data set whose partitions do not exist yet needs more data."""
-    from dataclasses import replace
-
     train = run.request.datasets[0]
     run.ask(datasets=(replace(train, select={"partition": "{yyyy}-{MM}", "latest": 1, "skip": 9}),))
     code, result = run.phase("fetch")
@@ -264,8 +275,6 @@ def test_missing_partitions_say_68(run: Run) -> None:
 
 def test_sixteen_data_sets_fit_into_the_message(run: Run) -> None:
     """The longest request still gives a result below 1,500 bytes that holds the identity."""
-    from dataclasses import replace
-
     train, test = run.request.datasets
     many = tuple(replace(train, name=f"{'n' * 37}{number:03d}") for number in range(15))
     run.ask(datasets=(*many, test))
