@@ -105,7 +105,9 @@ class Rest:
     def list(self, api_version: str, kind: str, namespace: str, selector: str = "") -> list[dict[str, Any]]:
         """All objects of a kind in a namespace."""
         path = collection({"apiVersion": api_version, "kind": kind, "metadata": {"namespace": namespace}})
-        return list(self.request("GET", path, params={"labelSelector": selector} if selector else {})["items"])
+        items = self.request("GET", path, params={"labelSelector": selector} if selector else {})["items"]
+        # Lists leave these out of their items.
+        return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
 
     def delete(self, body: Mapping[str, Any], propagation: str = "Background") -> dict[str, Any]:
         return self.request("DELETE", address(body), params={"propagationPolicy": propagation})
