@@ -37,7 +37,7 @@ def changes(look: Look) -> Changes:
         for item in desired:
             observed = member.objects.get(item["kind"])
             if observed is not None:
-                apply += [] if covers(observed, item) else [item]
+                apply += [] if covers(observed, item) else [_keeping_replicas(item, observed)]
             elif (item["kind"], item["metadata"]["name"]) not in look.fleet.foreign:
                 create.append(_with_replicas(item, scale))
         kinds = {item["kind"] for item in desired}
@@ -122,6 +122,17 @@ def _with_replicas(item: dict[str, Any], scale: Scale) -> dict[str, Any]:
     if item["kind"] != "Deployment":
         return item
     return {**item, "spec": {**item["spec"], "replicas": scale.least}}
+
+
+def _keeping_replicas(item: dict[str, Any], observed: Obj) -> dict[str, Any]:
+    """An apply that leaves out a number we once applied resets it to 1, until the autoscaler has written it itself.
+
+    So the number stands as it was seen, and resourceVersion keeps it from overwriting one that was scaled meanwhile.
+    """
+    if item["kind"] != "Deployment" or "replicas" in item["spec"]:
+        return item
+    metadata = {**item["metadata"], "resourceVersion": observed["metadata"]["resourceVersion"]}
+    return {**item, "metadata": metadata, "spec": {**item["spec"], "replicas": observed["spec"].get("replicas", 1)}}
 
 
 def _root(look: Look) -> Iterable[dict[str, Any]]:

@@ -144,8 +144,8 @@ def _children(observed: DeploymentObserved) -> Iterable[tuple[str, Obj]]:
     }
     for kind, items in by_kind.items():
         for item in items:
-            # Objects out of a list carry no kind of their own.
-            yield kind, {"kind": kind, **item}
+            # Objects out of a list carry neither of their own.
+            yield kind, {"apiVersion": API_VERSIONS[kind], "kind": kind, **item}
 
 
 def _owned(item: Obj, owner: Owner) -> bool:

@@ -39,8 +39,8 @@ def test_without_max_replicas_the_number_is_applied_and_kept() -> None:
     assert not serving.world.list("HorizontalPodAutoscaler")
 
 
-def test_with_an_autoscaler_replicas_are_in_no_apply() -> None:
-    """What it has scaled to stays, whatever else is applied."""
+def test_with_an_autoscaler_an_apply_changes_no_replicas() -> None:
+    """What it has scaled to stays, whatever else is applied; a number scaled meanwhile makes the apply conflict."""
     serving = started(minReplicas=1, maxReplicas=5)
     found = serving.deployment(1)
     assert found is not None
@@ -50,7 +50,8 @@ def test_with_an_autoscaler_replicas_are_in_no_apply() -> None:
     found["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:1"
     applied = [item for item in serving.look().apply if item["kind"] == "Deployment"]
     assert len(applied) == 1
-    assert "replicas" not in applied[0]["spec"]
+    assert applied[0]["spec"]["replicas"] == 4
+    assert applied[0]["metadata"]["resourceVersion"] == found["metadata"]["resourceVersion"]
     serving.converge()
     assert replicas(serving, 1) == 4
 
