@@ -109,6 +109,9 @@ CONDITIONS: dict[str, ConditionType] = {
     ),
     AVAILABLE: ConditionType((MODEL_DEPLOYMENT,), "Something serves: at least one ready pod carries the traffic."),
     PROGRESSING: ConditionType((MODEL_DEPLOYMENT,), "A change is under way and gets on."),
+    ALIAS_CONFLICT: ConditionType(
+        (MODEL_DEPLOYMENT,), "An older deployment moves the alias of onPromoted; this one does not. Absent otherwise."
+    ),
 }
 
 _TJ, _MV, _MD = (TRAINING_JOB,), (MODEL_VERSION,), (MODEL_DEPLOYMENT,)
