@@ -6,6 +6,7 @@ Keys are files of a mounted Secret. An S3 endpoint may be plain http inside a cl
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pintle.contract.exits import Exit
 from pintle.train.outcome import REQUEST_INVALID, STORAGE_UNAVAILABLE, Refusal
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_SESSION_TOKEN")
+DENIED = "access denied, check the key in its Secret"
 CHUNK_BYTES = 8 << 20
 RETRY: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 SINGLE_FILES = (".parquet", ".csv", ".csv.gz")
@@ -89,11 +91,13 @@ class Store:
         try:
             yield
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-            raise _unavailable(self.uri, "access denied, check the key in its Secret", error) from error
+            raise _unavailable(self.uri, DENIED, error) from error
         except (NotFoundError, FileNotFoundError) as error:
             raise _unavailable(self.uri, "not found", error) from error
         except (BaseError, OSError) as error:
-            raise _unavailable(self.uri, "storage does not answer", error) from error
+            # A refused listing has no error class of its own in obstore.
+            denied = any(f"status code: {code}" in str(error) for code in (401, 403))
+            raise _unavailable(self.uri, DENIED if denied else "storage does not answer", error) from error
 
 
 def open_store(uri: str, secret: PurePosixPath | None = None, *, create: bool = False) -> Store:
@@ -138,5 +142,7 @@ def _s3(bucket: str, secret: PurePosixPath | None) -> Any:
 
 
 def _unavailable(uri: str, what: str, error: Exception) -> Refusal:
-    detail = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+    text = str(error).strip() or type(error).__name__
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    detail = code.group(1) if code else text.splitlines()[0][:300]
     return Refusal(Exit.TRY_AGAIN, STORAGE_UNAVAILABLE, f"{uri}: {what} ({detail})")
