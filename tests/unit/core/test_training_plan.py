@@ -335,6 +335,16 @@ def test_what_makes_another_model_runs_again(change: dict[str, Any]) -> None:
     assert len(scene.jobs) == 2
 
 
+def test_the_way_code_is_called_is_part_of_the_identity() -> None:
+    """Other arguments with the same files must not end as Unchanged: they change the code digest `fetch` goes by."""
+    digests = set()
+    for trainer in ({}, {"args": ["--fast"]}, {"command": ["python", "x.py"]}, {"env": [{"name": "A", "value": "1"}]}):
+        scene = TrainingScene(training_job().trainer(**trainer))
+        scene.settle()
+        digests.add(request(scene).code["digest"])
+    assert len(digests) == 4
+
+
 def test_other_code_runs_again() -> None:
     """One byte in the ConfigMap is another definition; the same bytes as binary data are not."""
     scene = TrainingScene(code=config_map(train_py="one"))

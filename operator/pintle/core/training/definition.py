@@ -29,11 +29,25 @@ MAX_KNOWN = 100
 
 
 def code_of(spec: TrainingJobSpec, config_map: Obj | None) -> dict[str, Any]:
-    """`RunRequest.code`: kind, name and digest of the code; the digest is over names and bytes of the files."""
-    if not (spec.source and spec.source.configMapRef):
-        return {"kind": "Image", "name": spec.trainer.image or "", "digest": ""}
-    digest = digest_value(files_of(config_map or {}))
-    return {"kind": "ConfigMap", "name": spec.source.configMapRef.name, "digest": digest}
+    """`RunRequest.code`: kind, name and digest of the code and of how it is called.
+
+    Command, arguments and environment are part of the digest, because the run identity knows the code by it alone;
+    it stays "" for an image that is started as it is.
+    """
+    trainer = spec.trainer
+    called = {
+        "command": list(trainer.command or ()),
+        "args": list(trainer.args or ()),
+        "env": {item.name: item.model_dump(exclude_none=True) for item in trainer.env or ()},
+    }
+    if spec.source and spec.source.configMapRef:
+        digest = digest_value({"files": files_of(config_map or {}), **called})
+        return {"kind": "ConfigMap", "name": spec.source.configMapRef.name, "digest": digest}
+    return {
+        "kind": "Image",
+        "name": trainer.image or "",
+        "digest": digest_value(called) if any(called.values()) else "",
+    }
 
 
 def files_of(config_map: Obj) -> dict[str, str]:
@@ -48,15 +62,11 @@ def files_of(config_map: Obj) -> dict[str, str]:
 
 
 def definition_digest(spec: TrainingJobSpec, code: Mapping[str, Any]) -> str:
-    """`sha256:` digest of the definition."""
-    trainer = spec.trainer
+    """`sha256:` digest of the definition; `code` is that of `code_of`."""
     return digest_value(
         {
             "code": {"kind": code["kind"], "digest": code["digest"]},
-            "image": trainer.image or "",
-            "command": list(trainer.command or ()),
-            "args": list(trainer.args or ()),
-            "env": {item.name: item.model_dump(exclude_none=True) for item in trainer.env or ()},
+            "image": spec.trainer.image or "",
             "hyperparameters": parameters_of(spec),
             "seed": spec.seed,
             "schema": spec.schema_.model_dump(by_alias=True, exclude_defaults=True),
