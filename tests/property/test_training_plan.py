@@ -1,0 +1,250 @@
+"""Whatever people and the cluster do to a TrainingJob: one Job per definition, no number twice, kills lose nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pintle.resources.run_job import ANNOTATION_DEFINITION
+
+from tests.builders import PodBuilder, config_map, digest, model_version, training_job
+from tests.scenes import TrainingScene, result
+
+Act = Callable[[TrainingScene], None]
+LETTERS = "0123456789abcdef"
+
+
+def _edit(**spec: Any) -> Act:
+    return lambda scene: _do(scene.world.edit("TrainingJob", "delays", **spec))
+
+
+def _code(text: str | None) -> Act:
+    def act(scene: TrainingScene) -> None:
+        if text is None and scene.world.get("ConfigMap", "code"):
+            scene.world.remove("ConfigMap", "code")
+        elif text is not None:
+            scene.world.add(config_map(train_py=text))
+
+    return act
+
+
+def _pod(build: Callable[[PodBuilder], PodBuilder]) -> Act:
+    """The Job's pod gets into a state, where there is a Job that goes on."""
+
+    def act(scene: TrainingScene) -> None:
+        if _active(scene):
+            scene.pod(build)
+
+    return act
+
+
+def _ends(how: Callable[[TrainingScene], None]) -> Act:
+    def act(scene: TrainingScene) -> None:
+        if _active(scene):
+            how(scene)
+
+    return act
+
+
+def _succeeds(code: int, letter: int) -> Act:
+    return _ends(lambda scene: scene.succeeds(LETTERS[letter], code=code))
+
+
+def _fails(container: str, code: int) -> Act:
+    return _ends(lambda scene: scene.fails_in(container, code, "last words"))
+
+
+def _unchanged(letter: int) -> Act:
+    said = result("fetch", reason="Unchanged", message="same", identity=digest(LETTERS[letter]))
+    return _ends(lambda scene: scene.fails_in("fetch", 67, said))
+
+
+def _lose(kind: str) -> Act:
+    """Somebody deletes all objects of a kind, or the status."""
+
+    def act(scene: TrainingScene) -> None:
+        if kind == "Status":
+            scene.parent.pop("status", None)
+            return
+        for obj in scene.world.list(kind):
+            if scene.world.get(kind, obj["metadata"]["name"]):
+                scene.world.remove(kind, obj["metadata"]["name"])
+
+    return act
+
+
+def _stranger(number: int) -> Act:
+    """Somebody registers a version by hand."""
+
+    def act(scene: TrainingScene) -> None:
+        if not scene.world.get("ModelVersion", f"delays-v{number}"):
+            scene.world.add(model_version("delays", number).obj())
+
+    return act
+
+
+def _active(scene: TrainingScene) -> bool:
+    jobs = scene.jobs
+    return bool(jobs) and not (jobs[-1].get("status") or {}).get("conditions") and not jobs[-1]["spec"].get("suspend")
+
+
+def _do(_: Any) -> None:
+    return None
+
+
+PEOPLE = st.one_of(
+    st.integers(0, 2).map(lambda seed: _edit(seed=seed)),
+    st.booleans().map(lambda value: _edit(suspend=value)),
+    st.integers(1, 3).map(lambda limit: _edit(runsHistoryLimit=limit)),
+    st.sampled_from([None, "one", "two"]).map(_code),
+    st.sampled_from(["Job", "Pod", "ModelVersion"]).map(_lose),
+    st.integers(1, 6).map(_stranger),
+)
+CLUSTER = st.one_of(
+    st.sampled_from(["fetch", "train", "evaluate", "upload"]).map(lambda c: _pod(lambda pod: pod.running(c))),
+    st.sampled_from(["ImagePullBackOff", "InvalidImageName"]).map(lambda w: _pod(lambda pod: pod.waiting("train", w))),
+    st.just(_pod(lambda pod: pod.disrupted())),
+    st.builds(_succeeds, st.sampled_from([0, 0, 66, 68]), st.integers(0, 15)),
+    st.builds(_fails, st.sampled_from(["fetch", "train", "evaluate", "upload"]), st.sampled_from([1, 65, 75, 78, 137])),
+    st.integers(0, 15).map(_unchanged),
+    st.just(_ends(lambda scene: scene.job_ends("Complete"))),
+    st.just(_ends(lambda scene: scene.job_ends("Failed", "DeadlineExceeded"))),
+    st.sampled_from([1.0, 40.0, 301.0]).map(lambda seconds: lambda scene: scene.world.tick(seconds)),
+)
+ACTS: st.SearchStrategy[list[Act]] = st.lists(st.one_of(PEOPLE, CLUSTER), max_size=12)
+
+
+def started() -> TrainingScene:
+    return TrainingScene(training_job().spec(runsHistoryLimit=2))
+
+
+def rest(scene: TrainingScene) -> None:
+    """Look until nothing is left to do, time to come included."""
+    for _ in range(6):
+        scene.settle()
+        scene.world.tick(400)
+    scene.settle()
+
+
+def outcome(scene: TrainingScene) -> Any:
+    """All that counts of a world: objects without what depends on the order of writes."""
+    volatile = ("uid", "resourceVersion", "creationTimestamp", "ownerReferences")
+    shown = {}
+    for key, obj in scene.world.objects.items():
+        kept = {k: v for k, v in obj["metadata"].items() if k not in volatile}
+        shown[key] = {**copy.deepcopy(obj), "metadata": kept}
+    return shown
+
+
+@given(ACTS)
+@settings(max_examples=200)
+def test_every_world_comes_to_rest_and_the_same_facts_give_the_same_plan(acts: list[Act]) -> None:
+    """A few looks after the last act nothing is left to do, and a look changes nothing it is given."""
+    scene = started()
+    for act in acts:
+        scene.look()
+        act(scene)
+        before = copy.deepcopy(scene.observed())
+        assert scene.plan() == scene.plan()
+        assert scene.observed() == before
+    rest(scene)
+    assert scene.look().changes_nothing
+
+
+@given(ACTS)
+@settings(max_examples=200)
+def test_no_definition_has_two_jobs_and_one_run_goes_on_at_a_time(acts: list[Act]) -> None:
+    """At every moment; a Job that was cut short for a new definition has left before its successor comes."""
+    scene = started()
+    for act in acts:
+        scene.settle()
+        act(scene)
+        for _ in range(3):
+            scene.look()
+            definitions = [job["metadata"]["annotations"][ANNOTATION_DEFINITION] for job in scene.jobs]
+            assert len(definitions) == len(set(definitions))
+            active = [job for job in scene.jobs if not (job.get("status") or {}).get("conditions")]
+            ended = [job for job in active if "pintle.dev/ended" in job["metadata"]["annotations"]]
+            assert len(active) - len(ended) <= 1
+
+
+@given(ACTS)
+@settings(max_examples=200)
+def test_a_definition_that_has_a_result_is_never_run_again(acts: list[Act]) -> None:
+    """As long as its run is on record, whatever is deleted."""
+    scene = started()
+    for act in acts:
+        scene.settle()
+        final = {
+            run["definition"]
+            for run in scene.status.get("runs") or ()
+            if run["result"] != "Running" and run["reason"] != "Superseded"
+        }
+        act(scene)
+        plan = scene.plan()
+        made = [body for body in plan.create if body["kind"] == "Job"]
+        assert not final & {job["metadata"]["annotations"][ANNOTATION_DEFINITION] for job in made}
+        scene.settle()
+
+
+@given(ACTS)
+@settings(max_examples=200)
+def test_version_numbers_never_go_down_and_versions_are_never_touched(acts: list[Act]) -> None:
+    """Each new number is above all there ever were; a version that exists stays as it is."""
+    scene = started()
+    highest, known = 0, {}
+    for act in acts:
+        act(scene)
+        for version in scene.world.list("ModelVersion"):
+            highest = max(highest, version["spec"]["version"])
+            known.setdefault(version["metadata"]["uid"], version)
+        plan = scene.settle()
+        assert plan.changes_nothing
+        for version in scene.world.list("ModelVersion"):
+            if version["metadata"]["uid"] not in known:
+                assert version["spec"]["version"] > highest
+            assert known.setdefault(version["metadata"]["uid"], version) == version
+        assert (scene.status.get("highestVersion") or 0) >= highest
+        highest = max([highest, *(v["spec"]["version"] for v in scene.world.list("ModelVersion"))])
+
+
+@given(ACTS, st.data())
+@settings(max_examples=300)
+def test_killed_after_any_effect_the_end_is_the_same(acts: list[Act], data: st.DataObject) -> None:
+    """The operator dies after some effect of some plan, a new one goes on from what the API server has."""
+    scene = started()
+    for act in acts:
+        scene.settle()
+        act(scene)
+    whole, killed = scene, copy.deepcopy(scene)
+    effects = whole.plan()
+    total = whole.world.copy().execute("TrainingJob", "delays", effects)
+    only = data.draw(st.integers(0, total), label="effects before the kill")
+    killed.world.execute("TrainingJob", "delays", killed.plan(), only=only)
+    rest(whole)
+    rest(killed)
+    assert outcome(killed) == outcome(whole)
+
+
+@given(ACTS)
+@settings(max_examples=100)
+def test_a_killed_operator_at_every_look_gets_there_as_well(acts: list[Act]) -> None:
+    """Every plan is cut off after each of its effects in turn: the same objects in the end."""
+    scene = started()
+    for act in acts:
+        scene.settle()
+        act(scene)
+    reference = copy.deepcopy(scene)
+    rest(reference)
+    for _ in range(6):
+        for only in (1, 2, 3, 4):
+            scene.world.execute("TrainingJob", "delays", scene.plan(), only=only)
+        scene.settle()
+        scene.world.tick(400)
+    scene.settle()
+    assert set(outcome(scene)) == set(outcome(reference))
+    assert scene.runs == reference.runs
+    assert scene.succeeded == reference.succeeded
