@@ -21,8 +21,6 @@ DRAIN_SECONDS = 5
 GRACE_SECONDS = 45
 """Drain plus the time open requests have to finish; longer than DRAIN_SECONDS."""
 DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
-# Read by pintle.serve.settings: types a skops model may hold; from the operator's policy, never from the artifact.
-ENV_TRUSTED_TYPES = "PINTLE_SKOPS_TRUSTED"
 FETCH_REQUESTS = {"cpu": "50m", "memory": "128Mi"}
 
 
@@ -160,7 +158,7 @@ def _environment(owner: Owner, revision: Revision, runtime: Runtime, trusted: Se
     """The user's variables after ours; a name of ours stays ours, because metrics are told apart by it."""
     ours = _identity(owner, revision)
     if trusted and runtime.image is None:
-        ours.append({"name": ENV_TRUSTED_TYPES, "value": " ".join(trusted)})
+        ours.append({"name": names.ENV_TRUSTED_TYPES, "value": ",".join(trusted)})
     taken = {item["name"] for item in ours}
     return ours + [item.model_dump(exclude_none=True) for item in runtime.env or () if item.name not in taken]
 
