@@ -73,10 +73,16 @@ def measure(
     """One scenario: a short warm-up, then `repeat` measurements. Raises RuntimeError when an answer was not 200."""
     load = Load(server.wait_for("listening")["http"], path, found, connections)
     run(options.client, load, min(1.0, options.seconds))
-    results = [run(options.client, load, options.seconds) for _ in range(options.repeat)]
+    results, processor = [], []
+    for _ in range(options.repeat):
+        before = processor_seconds(server)
+        result = run(options.client, load, options.seconds)
+        results.append(result)
+        processor.append((processor_seconds(server) - before) / result.requests * 1e6)
     if failed := sum(result.failed for result in results):
         raise RuntimeError(f"{name}: {failed} requests failed")
     report.add(name, "req/s", [result.per_second for result in results])
+    report.add(f"{name}, processor time", "us/req", processor)
     report.add(f"{name}, p50", "ms", [result.p50_ms for result in results])
     report.add(f"{name}, p99", "ms", [result.p99_ms for result in results])
 
@@ -97,6 +103,12 @@ def scrape_time(server: ServerProcess, http: httpx.Client) -> float:
     begin = time.perf_counter()
     http.get(server.metrics_url).raise_for_status()
     return (time.perf_counter() - begin) * 1e3
+
+
+def processor_seconds(server: ServerProcess) -> float:
+    """Processor time of the process so far: what a request costs, whatever else the machine does."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(server: ServerProcess) -> dict[str, float]:

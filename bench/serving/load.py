@@ -46,6 +46,7 @@ class Load:
 class Result:
     """What came back; `failed` counts what was no 200."""
 
+    requests: int
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -66,7 +67,8 @@ def _wrk(load: Load, seconds: float) -> Result:
         command = ["wrk", "-t1", f"-c{load.connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url]
         output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
     found = json.loads(next(line for line in output.splitlines() if line.startswith("RESULT")).removeprefix("RESULT"))
-    return Result(found["requests"] / found["seconds"], found["p50"], found["p99"], found["failed"])
+    count = found["requests"]
+    return Result(count, count / found["seconds"], found["p50"], found["p99"], found["failed"])
 
 
 class _Client:
@@ -86,7 +88,7 @@ class _Client:
         await asyncio.gather(*(self._connection() for _ in range(self._load.connections)))
         found = sorted(self._latencies)
         p50, p99 = (found[int(share * (len(found) - 1))] * 1e3 for share in (0.5, 0.99))
-        return Result(len(found) / self._seconds, p50, p99, self._failed)
+        return Result(len(found), len(found) / self._seconds, p50, p99, self._failed)
 
     async def _connection(self) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._load.port)
