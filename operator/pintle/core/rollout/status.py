@@ -14,6 +14,7 @@ from pintle.resources.revision import Revision
 
 HISTORY = 10
 MAX_WHY = 256
+MAX_URL = 512
 
 
 def status_of(state: State, found: list[Condition]) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def url(look: Look) -> str:
     host = next((name for name in (gateway.hostnames or ()) if not name.startswith("*")), None) if gateway else None
     if gateway is None or host is None:
         return f"http://{look.owner.name}.{look.owner.namespace}.svc"
-    return f"http://{host}{gateway.path}"
+    return clip(f"http://{host}{gateway.path}", MAX_URL)
 
 
 def _canary(state: State) -> dict[str, Any] | None:

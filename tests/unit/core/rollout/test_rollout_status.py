@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pintle.api.modeldeployment import ModelDeploymentStatus
 from pintle.contract.result import encode
 from pintle.core.rollout.trouble import LONGEST, trouble
 
@@ -66,7 +67,7 @@ def test_the_longest_status_stays_below_20_kb() -> None:
     """Long names, URIs, images and messages, a full history, two revisions, four conditions."""
     image = "registry.example.com/" + "i" * 490
     parent = model_deployment("d" * 50).on_promoted("a" * 63).runtime(image=image)
-    parent.gateway(hostnames=["h" * 250], path="/" + "p" * 255)
+    parent.gateway(hostnames=["h" * 253], path="/" + "p" * 255)
     serving = Serving(parent.obj())
     serving.world.add(
         model_deployment("e" * 50).on_promoted("a" * 63).metadata(creationTimestamp="2020-01-01T00:00:00Z").obj()
@@ -79,6 +80,7 @@ def test_the_longest_status_stays_below_20_kb() -> None:
     serving.write_error = "é" * 5000
     serving.publish(14)
     serving.act()
+    ModelDeploymentStatus.model_validate(serving.status)
     assert len(serving.status["history"]) == 10
     assert len(serving.status["conditions"]) == 4
     assert "canary" in serving.status
