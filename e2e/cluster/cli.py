@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import progress
+from . import images, progress, provider, source
+from .access import access, tools_folder
 from .errors import ClusterError
 
 
@@ -21,6 +24,14 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="remove the cluster")
     down.add_argument("--purge", action="store_true", help="imported images too")
     down.set_defaults(run=_down)
+    status = commands.add_parser("status", help="what runs; exit code 1 when something does not")
+    status.set_defaults(run=_status)
+    env = commands.add_parser("env", help="shell variables: eval $(python3 -m e2e.cluster env)")
+    env.set_defaults(run=_env)
+    built = commands.add_parser("images", help="build the images, bring them into the cluster, print name -> reference")
+    built.add_argument("names", nargs="*", help="folders of images/ (default: all)")
+    built.add_argument("--build-only", action="store_true", help="leave the cluster alone")
+    built.set_defaults(run=_images)
     alone = commands.add_parser("apiserver", help="etcd and kube-apiserver only, until interrupted")
     alone.add_argument("--dir", type=Path, help="folder to keep everything in (default: a temporary one)")
     alone.add_argument("--audit", action="store_true", help="write an audit log")
@@ -29,16 +40,38 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(_: argparse.Namespace) -> int:
-    from . import source
-
-    source.up()
-    return 0
+    provider.choose().up()
+    return _env(_)
 
 
 def _down(arguments: argparse.Namespace) -> int:
-    from . import source
+    provider.choose().down(purge=arguments.purge)
+    return 0
 
-    source.down(purge=arguments.purge)
+
+def _env(_: argparse.Namespace) -> int:
+    for name, value in access().variables().items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(f'export PATH="$PATH:{tools_folder()}"')
+    return 0
+
+
+def _status(_: argparse.Namespace) -> int:
+    chosen = provider.choose()
+    print(f"provider: {chosen.name}")
+    if chosen.name != "source":
+        return _env(_)
+    running = source.running()
+    for name in reversed(source.DAEMONS):
+        print(f"  {name:24} {'process ' + str(running[name]) if name in running else 'not running'}")
+    return 0 if len(running) == len(source.DAEMONS) else 1
+
+
+def _images(arguments: argparse.Namespace) -> int:
+    references = images.build_all(arguments.names)
+    if not arguments.build_only:
+        provider.choose().load(list(references.values()))
+    print(json.dumps(references, indent=1))
     return 0
 
 

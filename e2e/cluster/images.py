@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import binaries, builders, dockerfile, node, oci, paths, progress, settings
+from . import binaries, builders, dockerfile, node, oci, paths, progress
 from .cache import lock
 
 LOCAL_PREFIX = "pintle.local"
@@ -60,9 +60,12 @@ def load(references: Sequence[str]) -> None:
                 archive.unlink(missing_ok=True)
 
 
-def pause_archive() -> Path:
-    """What holds a pod's namespaces open."""
-    return binary_archive(binaries.PAUSE, settings.PAUSE_IMAGE)
+def push(references: Sequence[str]) -> None:
+    """To the registry in their names."""
+    builder = builders.choose()
+    for reference in references:
+        with progress.step(f"push {reference}", "build"):
+            builder.push(reference)
 
 
 def binary_reference(binary: binaries.GoBinary) -> str:

@@ -20,11 +20,14 @@ def write(file: Path, server: str, authority: Path, user: Mapping[str, Any], nam
         "users": [{"name": name, "user": dict(user)}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
     }
+    text = json.dumps(config, indent=1) + "\n"
+    if file.exists() and file.read_text() == text:
+        return file
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
-    part.write_text(json.dumps(config, indent=1) + "\n")
+    part.write_text(text)
     part.replace(file)
     return file
 

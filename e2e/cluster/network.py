@@ -24,9 +24,14 @@ def bridge_down() -> None:
     for name in bridge_members():
         succeeds("ip", "link", "delete", name)
     succeeds("ip", "link", "delete", settings.BRIDGE)
-    # kube-proxy's tables are ours too: `up` refuses to start beside another kube-proxy.
-    for family, table in (("ip", settings.NFT_TABLE), ("ip", "kube-proxy"), ("ip6", "kube-proxy")):
-        succeeds("nft", "delete", "table", family, table)
+    forget_services()
+    succeeds("nft", "delete", "table", "ip", settings.NFT_TABLE)
+
+
+def forget_services() -> None:
+    """Remove kube-proxy's tables. They are ours: `up` refuses to start beside another kube-proxy."""
+    for family in ("ip", "ip6"):
+        succeeds("nft", "delete", "table", family, "kube-proxy")
 
 
 def bridge_members() -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 from . import cgroups, controlplane, network, paths, processes, settings
+from .apiserver import answers
 from .binaries import KUBERNETES
 from .shell import run, succeeds
 
@@ -31,9 +33,8 @@ def start_containerd() -> None:
         return
     for folder in (paths.run_dir(), _folder("cni")):
         folder.mkdir(parents=True, exist_ok=True)
-    _write("cni/10-pintle.conflist", _cni())
-    config = paths.cluster_dir() / "containerd.toml"
-    config.write_text(_containerd_config())
+    (_folder("cni") / "10-pintle.conflist").write_text(json.dumps(_cni(), indent=1))
+    config = _write("containerd.toml", _containerd_config())
     daemon.start(["containerd", "--config", config], processes.environment(TMPDIR="/tmp"))
     processes.wait_for("containerd's socket", lambda: succeeds("ctr", "--address", socket(), "version"), 30.0, daemon)
     forget_containers()
@@ -51,7 +52,7 @@ def start() -> None:
     cgroups.ensure()
     network.bridge_up()
     kubelet = controlplane.daemon(KUBELET)
-    config = _write("kubelet.json", _kubelet_config())
+    config = _write("kubelet.json", json.dumps(_kubelet_config(), indent=1))
     user = controlplane.config_of("kubelet", f"system:node:{settings.NODE}", ["system:nodes"])
     kubelet.start(
         [
@@ -63,20 +64,32 @@ def start() -> None:
             f"--node-ip={settings.NODE_ADDRESS}",
         ]
     )
-    proxy = _write("kube-proxy.json", _proxy_config())
-    controlplane.daemon(PROXY).start([KUBERNETES.path(PROXY), f"--config={proxy}"])
+    _start_proxy()
+
+
+def _start_proxy() -> None:
+    daemon = controlplane.daemon(PROXY)
+    config = _write("kube-proxy.json", json.dumps(_proxy_config(), indent=1))
+    command = [KUBERNETES.path(PROXY), f"--config={config}"]
+    if daemon.runs(command):
+        return
+    daemon.stop()
+    # A new kube-proxy that finds the chains of a dead one can leave them empty: Services then lead nowhere.
+    network.forget_services()
+    daemon.start(command)
 
 
 def wait_ready(patience: float = 60.0) -> None:
-    """Until the node says of this life of its kubelet that it is ready."""
-    kubelet = controlplane.daemon(KUBELET)
-    started = time.time() - 60
-    processes.wait_for("the node to be Ready", lambda: _is_ready(started), patience, kubelet)
-
-
-def _is_ready(_since: float) -> bool:
+    """Until this life of the kubelet answers and the node says that it is ready."""
     path = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-    return kubectl_text("get", "node", settings.NODE, "-o", path, "--ignore-not-found") == "True"
+    question = ("get", "node", settings.NODE, "-o", path, "--ignore-not-found")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ready() -> bool:
+        # After a crash the API server still knows the dead kubelet's last word, so the living one is asked first.
+        return answers("http://127.0.0.1:10248/healthz", opener) and kubectl_text(*question) == "True"
+
+    processes.wait_for("the node to be Ready", ready, patience, controlplane.daemon(KUBELET))
 
 
 def kubectl_text(*words: str, given: str | None = None) -> str:
@@ -89,10 +102,20 @@ def _folder(name: str) -> Path:
     return paths.cluster_dir() / name
 
 
-def _write(name: str, content: dict[str, Any]) -> Path:
-    file = _folder(name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, indent=1))
+def _write(name: str, content: str) -> Path:
+    """A configuration file whose name carries its content's digest.
+
+    So a changed configuration is a changed command, and the process is started anew; an unchanged one is not
+    touched: kube-proxy, for one, ends when its file is written.
+    """
+    stem, suffix = name.rsplit(".", 1)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    file = _folder("config") / f"{stem}-{digest}.{suffix}"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(content)
+        part.replace(file)
     return file
 
 

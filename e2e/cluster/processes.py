@@ -68,16 +68,18 @@ class Daemon:
             return None
         return identity if identity.alive() else None
 
-    def _command(self) -> list[str]:
+    def runs(self, command: Sequence[str | Path]) -> bool:
+        """Whether it runs, and was started with this command."""
         try:
-            return list(json.loads(self._record.read_text())["command"])
+            recorded = json.loads(self._record.read_text())["command"]
         except (OSError, ValueError, TypeError, KeyError):
-            return []
+            return False
+        return self.identity() is not None and recorded == [str(word) for word in command]
 
     def start(self, command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> Identity:
         """Start it in a session of its own; one that runs already with another command is replaced."""
         running = self.identity()
-        if running and self._command() == [str(word) for word in command]:
+        if running and self.runs(command):
             return running
         self.stop()
         self.log.parent.mkdir(parents=True, exist_ok=True)
