@@ -35,8 +35,9 @@ class Settings:
     drain_seconds: float = 5.0
     request_seconds: float = 30.0
     """From the head of a request to its answer: reading the body, waiting, predicting."""
-    keep_alive_seconds: int = 75
-    """Longer than the idle time-outs of usual proxies, so that they close first and meet no closing connection."""
+    keep_alive_seconds: int = 620
+    """Longer than usual proxies keep idle connections (nginx 60 s, Traefik 90 s, cloud balancers to 600 s): they have to
+    close first, because a request that meets a closing connection is lost."""
     max_body_bytes: int = 8 << 20
     max_rows: int = 20_000
     """Rows of one request."""
