@@ -113,8 +113,7 @@ def traefik_command(port: int) -> list[str]:
 
 
 def _prometheus() -> bool:
-    reference = images.build("prometheus")
-    images.load([reference])
+    reference = images.load_binary(binaries.PROMETHEUS)
     changed = _apply_once("prometheus", prometheus_manifest(reference))
     rollout("monitoring", "prometheus")
     return changed

@@ -38,8 +38,16 @@ TRAEFIK = GoBinary(
 )
 COREDNS = GoBinary("coredns", "v1.15.0")
 METRICS_SERVER = GoBinary("metrics-server", "v0.9.0", package="sigs.k8s.io/metrics-server/cmd/metrics-server")
+PROMETHEUS = GoBinary(
+    "prometheus",
+    "v3.13.0",
+    package="github.com/prometheus/prometheus/cmd/prometheus",
+    # Of some thirty ways to discover targets the one that finds pods; Debian's package lacks just that one.
+    tags="remove_all_sd,enable_kubernetes_sd",
+    linker_flags="-X github.com/prometheus/common/version.Version=3.13.0",
+)
 VERSITYGW = GoBinary("versitygw", "v1.8.0", package="github.com/versity/versitygw/cmd/versitygw")
 PAUSE = GoBinary("pause", "v1")
 
 # In the order in which somebody waiting for the cluster wants them.
-ALL = (KUBERNETES, PAUSE, COREDNS, HELM, TRAEFIK, METRICS_SERVER, VERSITYGW)
+ALL = (KUBERNETES, PAUSE, COREDNS, HELM, TRAEFIK, METRICS_SERVER, PROMETHEUS, VERSITYGW)

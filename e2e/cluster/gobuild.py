@@ -21,7 +21,7 @@ class GoBinary:
     """A program from one module below `go/`.
 
     `package` is the Go package to build (the module's own, or one it requires); `links` are further names of the
-    same file; `version_variables` are set by the linker to `version`.
+    same file.
     """
 
     name: str
@@ -29,6 +29,7 @@ class GoBinary:
     package: str = "."
     links: tuple[str, ...] = ()
     linker_flags: str = ""
+    tags: str = ""
 
     @property
     def module(self) -> Path:
@@ -37,7 +38,14 @@ class GoBinary:
 
     def content(self) -> str:
         """Changes with whatever decides what is built."""
-        return cache.digest(cache.tree(self.module), self.package, self.linker_flags, *self.links, root=self.module)
+        return cache.digest(
+            cache.tree(self.module),
+            self.package,
+            self.linker_flags,
+            *filter(None, [self.tags]),
+            *self.links,
+            root=self.module,
+        )
 
     def cached(self) -> Path | None:
         """The folder of the finished build, or None."""
@@ -54,7 +62,7 @@ class GoBinary:
     def _make(self, target: Path) -> None:
         go = find_go()
         with progress.step(f"build {self.name} {self.version}", "build") as step:
-            total = _count_packages(go, self.module, self.package)
+            total = _count_packages(go, self)
             _compile(go, self, target, lambda done: step.note(f"{done} of up to {total} packages"))
             for link in self.links:
                 (target / link).symlink_to(self.name)
@@ -77,15 +85,14 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOTOOLCHAIN": "auto"}
 
 
-def _count_packages(go: str, module: Path, package: str) -> int:
-    listed = subprocess.run(
-        [go, "list", "-deps", package], cwd=module, env=_environment(), capture_output=True, text=True, check=False
-    )
-    return len(listed.stdout.splitlines())
+def _count_packages(go: str, binary: GoBinary) -> int:
+    words = [go, "list", "-deps", "-tags", binary.tags, binary.package]
+    said = subprocess.run(words, cwd=binary.module, env=_environment(), capture_output=True, text=True, check=False)
+    return len(said.stdout.splitlines())
 
 
 def _compile(go: str, binary: GoBinary, target: Path, noted: Callable[[int], None]) -> None:
-    command = [go, "build", "-v", "-trimpath", "-ldflags", f"-s -w {binary.linker_flags}".strip()]
+    command = [go, "build", "-v", "-trimpath", "-tags", binary.tags, "-ldflags", f"-s -w {binary.linker_flags}".strip()]
     command += ["-o", str(target / binary.name), binary.package]
     said: list[str] = []
     compiled = 0

@@ -43,11 +43,9 @@ class Kind:
             self._add_ons()
 
     def _add_ons(self) -> None:
-        for binary in (binaries.TRAEFIK, binaries.METRICS_SERVER):
+        for binary in (binaries.TRAEFIK, binaries.METRICS_SERVER, binaries.PROMETHEUS):
             archive = images.binary_archive(binary, images.binary_reference(binary))
             run("kind", "load", "image-archive", archive, "--name", CLUSTER, patience=600)
-        prometheus = images.build("prometheus")
-        self.load([prometheus])
         self._apply(addons.gateway_crds())
         self._kubectl("wait", "--for=condition=Established", "--timeout=60s", *addons.GATEWAY_CRD_NAMES)
         values = {
@@ -57,7 +55,7 @@ class Kind:
         }
         self._apply(addons.manifest("kind.yaml", values))
         self._apply(addons.manifest("gateway.yaml", {"GATEWAY_PORT": "8000"}))
-        self._apply(addons.prometheus_manifest(prometheus))
+        self._apply(addons.prometheus_manifest(images.binary_reference(binaries.PROMETHEUS)))
         for namespace, name in (("pintle-gateway", "traefik"), ("monitoring", "prometheus")):
             self._kubectl("rollout", "status", "-n", namespace, f"deployment/{name}", "--timeout=120s")
 
