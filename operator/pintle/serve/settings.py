@@ -36,8 +36,8 @@ class Settings:
     request_seconds: float = 30.0
     """From the head of a request to its answer: reading the body, waiting, predicting."""
     keep_alive_seconds: int = 620
-    """Longer than usual proxies keep idle connections (nginx 60 s, Traefik 90 s, cloud balancers to 600 s): they have to
-    close first, because a request that meets a closing connection is lost."""
+    """Longer than usual proxies keep idle connections (nginx 60 s, Traefik 90 s, cloud balancers to 600 s): they have
+    to close first, because a request that meets a closing connection is lost."""
     max_body_bytes: int = 8 << 20
     max_rows: int = 20_000
     """Rows of one request."""

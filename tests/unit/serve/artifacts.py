@@ -14,6 +14,7 @@ from pintle.contract.digest import digest_bytes
 from pintle.contract.profile import FeatureProfile, OutputProfile, bin_of, number_bins, profile_hash, string_bins
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from threadpoolctl import threadpool_limits
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
@@ -69,7 +70,8 @@ def make_classifier(folder: Path, labels: Sequence[Any] = ("late", "on time"), p
         ),
         HistGradientBoostingClassifier(max_iter=10, random_state=0),
     )
-    model.fit(frame, target)
+    with threadpool_limits(1):
+        model.fit(frame, target)
     example = frame.head(20)
     found = model.predict_proba(example)
     order = [str(label) for label in model.classes_]
@@ -94,7 +96,9 @@ def make_regressor(folder: Path) -> Path:
             remainder="passthrough",
         ),
         HistGradientBoostingRegressor(max_iter=10, random_state=0),
-    ).fit(frame, 3.0 * frame["hour"] + frame["wind"].fillna(0))
+    )
+    with threadpool_limits(1):
+        model.fit(frame, 3.0 * frame["hour"] + frame["wind"].fillna(0))
     example = frame.head(10)
     return write(
         folder,
@@ -113,7 +117,8 @@ def make_matrix(folder: Path, columns: int = 4, trees: int = 10) -> Path:
     target = (values[:, 0] + values[:, 1] ** 2 + rng.normal(0, 0.5, len(values)) > 1).astype(int)
     # no scaler before trees: in float32 it moves rows across thresholds
     model = HistGradientBoostingClassifier(max_iter=trees, random_state=0)
-    model.fit(values, target)
+    with threadpool_limits(1):  # threads that spin are slow where others work, too
+        model.fit(values, target)
     onnx = to_onnx(model, values[:1], options={"zipmap": False}, target_opset=18).SerializeToString()
     names = [f"f{index}" for index in range(columns)]
     rows = [dict(zip(names, row, strict=True)) for row in values[:20].astype(float).tolist()]
