@@ -150,6 +150,8 @@ def _predict(opened: Opened, held: pd.DataFrame, truth: Truth) -> Floats:
     model = opened.model
     if isinstance(model, Estimator) and truth.task != REGRESSION and list(model.classes) != list(truth.labels):
         raise invalid(f"classes of the model are {list(model.classes)[:5]}, those of the target {truth.labels[:5]}")
+    if isinstance(model, OnnxModel) and truth.task != REGRESSION:
+        model.refuse_other_labels(held, truth.labels)
     prediction = _estimate(model, held) if isinstance(model, Estimator) else model.predict(held)
     expected = (len(held),) if truth.task == REGRESSION else (len(held), len(truth.labels))
     if prediction.shape != expected:

@@ -107,6 +107,8 @@ class OnnxModel:
     def __init__(self, data: bytes, schema: Mapping[str, Any]) -> None:
         # Before it is loaded: its Linux wheels otherwise report usage to Microsoft.
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        # onnxruntime reports usage to its maker unless this is set before it is loaded.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -118,33 +120,56 @@ class OnnxModel:
             raise invalid(f"onnxruntime cannot load the model: {error}") from error
         self._features = [(str(item["name"]), item["type"] == STRING_TYPE) for item in schema["features"]]
         self.inputs = self._kind_of_inputs()
-        outputs = self._session.get_outputs()
-        self.is_classifier = len(outputs) > 1
-        scores = outputs[-1]
-        if scores.type != "tensor(float)":
-            raise invalid(f"output {scores.name} is {scores.type}: convert with zipmap=False, float32")
-        self._score = scores.name
+        self._label, self._score = self._outputs()
+        self.is_classifier = self._label is not None
 
     def predict(self, frame: pd.DataFrame) -> Floats:
         batches = [self._run(frame.iloc[i : i + BATCH_ROWS]) for i in range(0, len(frame), BATCH_ROWS)]
         return np.concatenate(batches)
 
+    def refuse_other_labels(self, frame: pd.DataFrame, labels: Sequence[Any]) -> None:
+        """Raises Refusal where the model's label is not `labels[largest probability]`: other classes, other order."""
+        rows = frame.head(BATCH_ROWS)
+        found, probabilities = self._session_run([str(self._label), self._score], rows)
+        expected = np.asarray(probabilities).argmax(axis=1)
+        index = {label: number for number, label in enumerate(labels)}
+        given = [index.get(label) for label in np.asarray(found).reshape(-1).tolist()]
+        wrong = sum(1 for one, other in zip(given, expected, strict=True) if one != other)
+        # A tie between two classes may go either way.
+        if wrong > len(rows) // 100:
+            message = f"output {self._label} does not name the classes {list(labels)[:5]} in the order of {self._score}"
+            raise invalid(f"{message} ({wrong} of {len(rows)} rows)")
+
     def _run(self, rows: pd.DataFrame) -> Floats:
+        found = np.asarray(self._session_run([self._score], rows)[0], dtype=np.float64)
+        if self.is_classifier and found.ndim != 2:
+            raise invalid(f"output {self._score} has {found.ndim} dimensions, [rows, classes] is needed")
+        return found if self.is_classifier else found.reshape(len(rows))
+
+    def _session_run(self, outputs: list[str], rows: pd.DataFrame) -> list[Any]:
         if self.inputs == MATRIX:
-            names_ = [name for name, _ in self._features]
-            feed = {self._session.get_inputs()[0].name: rows[names_].to_numpy(dtype=np.float32)}
+            columns = [name for name, _ in self._features]
+            feed = {self._session.get_inputs()[0].name: rows[columns].to_numpy(dtype=np.float32)}
         else:
             feed = {
                 name: rows[[name]].astype(object).to_numpy() if text else rows[[name]].to_numpy(dtype=np.float32)
                 for name, text in self._features
             }
         try:
-            found = np.asarray(self._session.run([self._score], feed)[0], dtype=np.float64)
+            return list(self._session.run(outputs, feed))
         except Exception as error:
             raise invalid(f"onnxruntime cannot run the model on these rows: {error}") from error
-        if self.is_classifier and found.ndim != 2:
-            raise invalid(f"output {self._score} has {found.ndim} dimensions, [rows, classes] is needed")
-        return found if self.is_classifier else found.reshape(len(rows))
+
+    def _outputs(self) -> tuple[str | None, str]:
+        """Names of the label (None for a regression) and of the probabilities or values."""
+        outputs = self._session.get_outputs()
+        if listed := [item.name for item in outputs if not item.type.startswith("tensor(")]:
+            raise invalid(f"output {listed[0]} is no tensor: convert with zipmap=False")
+        floats = [item.name for item in outputs if item.type == "tensor(float)"]
+        labels = [item.name for item in outputs if item.name not in floats]
+        if not floats:
+            raise invalid("the model has no float32 output")
+        return (labels[0] if labels else None), ("probabilities" if "probabilities" in floats else floats[-1])
 
     def _kind_of_inputs(self) -> str:
         given = {item.name: item.type for item in self._session.get_inputs()}

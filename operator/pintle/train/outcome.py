@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -115,6 +116,8 @@ def read_json(path: Path) -> Any:
 
 def main(phase: str, work: Callable[[RunRequest], Outcome]) -> None:
     """Entry point of a phase."""
+    # As process 1 of a container Python would ignore SIGTERM, and a stopped run would wait for its whole grace period.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(run_phase(phase, work))
 
 

@@ -142,6 +142,20 @@ def test_matrix_models_are_understood() -> None:
         OnnxModel(data, SCHEMA)
 
 
+def test_labels_in_another_order_are_refused() -> None:
+    """Probabilities that belong to other classes than the target's are found by the label beside them."""
+    from skl2onnx import to_onnx as convert
+
+    frame = rows()[["x", "n"]].fillna(0)
+    plain = LogisticRegression().fit(frame.to_numpy(), np.where(frame["n"] > 700, "late", "good"))
+    data = convert(plain, frame.to_numpy()[:1], options={id(plain): {"zipmap": False}}).SerializeToString()
+    model = OnnxModel(data, NUMBERS)
+    model.refuse_other_labels(frame, ("good", "late"))
+    for labels in (("late", "good"), (0, 1)):
+        with pytest.raises(Refusal, match="does not name the classes"):
+            model.refuse_other_labels(frame, labels)
+
+
 def test_zipmap_is_refused_with_the_remedy() -> None:
     """A list of dictionaries is no tensor; the message says zipmap=False."""
     from skl2onnx import to_onnx as convert
