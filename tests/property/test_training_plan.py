@@ -81,7 +81,9 @@ def _stranger(number: int) -> Act:
 
     def act(scene: TrainingScene) -> None:
         if not scene.world.get("ModelVersion", f"delays-v{number}"):
-            scene.world.add(model_version("delays", number).obj())
+            made = model_version("delays", number).obj()
+            del made["metadata"]["uid"]
+            scene.world.add(made)
 
     return act
 

@@ -184,7 +184,8 @@ RUNS: dict[str, Callable[[], Scene]] = {
     "the code breaks": run(lambda s: s.fails_in("train", 1, "KeyError: 'wind'", attempt=3)),
     "the code takes too much memory": run(lambda s: s.fails_in("train", 137, reason="OOMKilled")),
     "it takes too long": run(lambda s: s.job_ends("Failed", "DeadlineExceeded")),
-    "its Job is deleted": run(lambda s: s.world.remove("Job", s.job["metadata"]["name"])),
+    "its Job is missing": run(lambda s: s.world.remove("Job", s.job["metadata"]["name"])),
+    "its Job is deleted": run(later(lambda s: s.world.remove("Job", s.job["metadata"]["name"]), 10)),
     "its result is lost": run(later(lambda s: s.job_ends("Complete"), 31)),
     "replaced by a new definition": run(edited(seed=1)),
 }

@@ -581,6 +581,17 @@ def test_attempts_are_told_while_the_next_one_runs() -> None:
     assert "1 tried before; the last: timeout" in scene.says
 
 
+def test_between_two_attempts_no_phase_is_claimed() -> None:
+    """The pod has failed, the next one is not there yet, whether or not its sidecar has ended."""
+    for phase in ("Running", "Failed"):
+        scene = going()
+        scene.pod(lambda pod, phase=phase: pod.ended("fetch", 0).ended("train", 1, "oh").phase(phase))  # type: ignore[misc]
+        scene.settle()
+        assert scene.succeeded == ("Unknown", "Pending")
+        assert "next pod is being made" in scene.says
+        assert "exit code 1: oh" in scene.says
+
+
 def test_an_evicted_pod_is_no_failure_of_the_run() -> None:
     """The run goes on, and the message says who took the pod."""
     scene = going()
@@ -592,6 +603,18 @@ def test_an_evicted_pod_is_no_failure_of_the_run() -> None:
     scene.settle()
     assert scene.succeeded == ("Unknown", "Running")
     assert "TerminationByKubelet" in scene.says
+
+
+def test_what_an_eviction_killed_is_not_taken_for_the_failure() -> None:
+    """The pod that failed by itself tells the reason, not the one that was taken away after it."""
+    scene = going()
+    scene.pod(lambda pod: pod.ended("fetch", 0).ended("train", 1, "the reason").phase("Failed"))
+    scene.world.tick(10)
+    scene.pod(lambda pod: pod.ended("fetch", 137).disrupted(), attempt=2)
+    scene.job_ends("Failed", "BackoffLimitExceeded", failed=1)
+    scene.settle()
+    assert scene.succeeded == ("False", "TrainFailed")
+    assert "the reason" in scene.says
 
 
 @pytest.mark.parametrize(
@@ -646,6 +669,8 @@ def test_a_job_that_a_person_deletes_is_not_made_again() -> None:
     scene = going()
     scene.world.remove("Job", scene.job["metadata"]["name"])
     scene.settle()
+    scene.world.tick(10)
+    scene.settle()
     assert (scene.succeeded, scene.jobs) == (("False", "RunDeleted"), [])
     scene = going()
     scene.succeeds()
@@ -653,6 +678,44 @@ def test_a_job_that_a_person_deletes_is_not_made_again() -> None:
     scene.world.remove("Job", scene.job["metadata"]["name"])
     scene.settle()
     assert (scene.succeeded, scene.jobs) == (("True", "Trained"), [])
+
+
+def test_a_job_that_is_missed_for_a_moment_is_not_given_up() -> None:
+    """News that come late must not end a run: it is looked for, and found again it goes on."""
+    scene = going()
+    job = scene.job
+    scene.world.remove("Job", job["metadata"]["name"])
+    plan = scene.settle()
+    assert scene.succeeded == ("Unknown", "Pending")
+    assert plan.requeue_after == timedelta(seconds=10)
+    scene.world.tick(5)
+    scene.world.add(job)
+    scene.settle()
+    assert scene.runs == [("Running", "Running")]
+    scene.world.tick(60)
+    scene.world.remove("Job", job["metadata"]["name"])
+    scene.settle()
+    assert scene.succeeded == ("Unknown", "Pending")
+
+
+def test_a_namesake_made_later_has_runs_of_its_own() -> None:
+    """Artifacts lie below the run's name: neither a new TrainingJob nor a lost status may lead to the same one."""
+    scene = going()
+    scene.succeeds()
+    scene.settle()
+    names = {scene.job["metadata"]["name"]}
+    scene.world.remove("Job", scene.job["metadata"]["name"])
+    scene.world.set_status("TrainingJob", "delays", {})
+    scene.settle()
+    names.add(scene.job["metadata"]["name"])
+    world = scene.world
+    world.remove("TrainingJob", "delays")
+    for version in world.list("ModelVersion"):
+        world.remove("ModelVersion", version["metadata"]["name"])
+    again = TrainingScene(training_job().metadata(uid="another"), world=world)
+    again.settle()
+    names.add(again.job["metadata"]["name"])
+    assert len(names) == 3
 
 
 @pytest.mark.parametrize("code", [0, 66])

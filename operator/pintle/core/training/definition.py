@@ -81,9 +81,15 @@ def parameters_of(spec: TrainingJobSpec) -> dict[str, str]:
     return {item.name: item.value for item in spec.hyperparameters or ()}
 
 
-def run_name(training_job: str, definition: str, trigger: Mapping[str, Any]) -> str:
-    """Name of a run and of its Job: `<trainingjob>-<10 hex>`."""
-    return f"{training_job}-{short(digest_value({'definition': definition, 'trigger': dict(trigger)}), 10)}"
+def run_name(parent: Obj, definition: str, trigger: Mapping[str, Any]) -> str:
+    """Name of a run and of its Job: `<trainingjob>-<10 hex>`.
+
+    The uid is in it, because artifacts lie below the run's name: a TrainingJob that is deleted and made anew must not
+    write over what its namesake has left.
+    """
+    name, uid = parent["metadata"]["name"], parent["metadata"]["uid"]
+    run = digest_value({"trainingJob": uid, "definition": definition, "trigger": dict(trigger)})
+    return f"{name}-{short(run, 10)}"
 
 
 def trigger(attempt: int) -> dict[str, Any]:

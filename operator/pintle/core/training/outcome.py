@@ -165,6 +165,8 @@ def _going(run: Run, now: datetime, start_deadline: timedelta) -> Going | Stop:
     pod = podstate.newest([pod for pod in run.pods if not podstate.going(pod)])
     if pod is None:
         return Going(reasons.PENDING, f"Run {run.name}: its pod is being made." + _attempts(run))
+    if podstate.phase(pod) == "Failed" or podstate.first_failure(pod) is not None:
+        return Going(reasons.PENDING, f"Run {run.name}: the next pod is being made." + _attempts(run))
     trouble = podstate.start_trouble(pod)
     if trouble is not None:
         left = trouble.since + start_deadline - now
@@ -191,7 +193,7 @@ def _progress(pod: Obj) -> tuple[str, str]:
 
 def _attempts(run: Run) -> str:
     """What happened to earlier pods of the run."""
-    broken = [pod for pod in run.pods if podstate.phase(pod) == "Failed"]
+    broken = [pod for pod in run.pods if podstate.phase(pod) == "Failed" or podstate.first_failure(pod)]
     last = podstate.newest(broken)
     if last is None:
         return ""

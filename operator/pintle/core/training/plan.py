@@ -125,11 +125,12 @@ def _start(look: Look, entries: list[Entry]) -> Condition:
     return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, f"Run {run} is being started.")
 
 
-def _create_job(look: Look, taken: set[str]) -> str:
-    """The Job of a new run, under the first name that no run of this definition had."""
+def _create_job(look: Look, taken: set[str | None]) -> str:
+    """The Job of a new run, under the first name that no run had; its artifact would replace that of the other."""
     assert look.definition is not None  # else there is a problem
     parent, attempt = look.observed.parent, 1
-    while (run := run_name(look.name, look.definition, trigger(attempt))) in taken:
+    taken = taken | {(version["spec"].get("source") or {}).get("run") for version in look.observed.versions}
+    while (run := run_name(parent, look.definition, trigger(attempt))) in taken:
         attempt += 1
     known = known_identities(look.observed.versions)
     request = run_request(parent, look.spec, look.code, run, trigger(attempt), known)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pintle.api import reasons
-from pintle.core.conditions import UNKNOWN, Condition, timestamp
+from pintle.core.conditions import UNKNOWN, Condition, parse_time, timestamp
 from pintle.core.plan import Event, Obj
 from pintle.core.training import history
 from pintle.core.training.definition import known_identities
@@ -28,6 +28,8 @@ from pintle.resources.model_version import Trained, model_version, version_name
 from pintle.resources.run_job import ANNOTATION_DEFINITION, stop_job, suspend_job
 
 REGISTER_POLL = timedelta(seconds=5)
+MISSING = timedelta(seconds=10)
+"""How long a Job must be missing until it counts as deleted."""
 
 
 def all_runs(look: Look, before: list[Entry]) -> list[Entry]:
@@ -41,12 +43,23 @@ def all_runs(look: Look, before: list[Entry]) -> list[Entry]:
                 look.delete.append(job)
             made.append(entry)
         elif job is None:
-            message = f"The Job {entry.name} was deleted before it ended."
-            look.why.append(message)
-            made.append(history.ended_early(entry, reasons.RUN_DELETED, message, look.now))
+            made.append(_without_job(look, entry))
         else:
-            made.append(_entry(look, job, entry))
+            made.append(_entry(look, job, replace(entry, reason=reasons.RUNNING, completion=None)))
     return made + [_entry(look, job, _first_seen(job)) for _, job in sorted(jobs.items())]
+
+
+def _without_job(look: Look, entry: Entry) -> Entry:
+    """A run whose Job is not there. That cannot be taken back, so it must be missing for a while."""
+    message = f"The Job {entry.name} was deleted before it ended."
+    since = parse_time(entry.completion) if entry.reason == reasons.RUN_DELETED else None
+    if since is not None and look.now - since >= MISSING:
+        look.why.append(message)
+        return history.ended_early(entry, reasons.RUN_DELETED, message, look.now)
+    look.again.append(MISSING)
+    waits = f"The Job {entry.name} is not there; it is looked for."
+    look.going[entry.name] = Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, waits)
+    return replace(entry, reason=reasons.RUN_DELETED, completion=timestamp(since or look.now))
 
 
 def _first_seen(job: Obj) -> Entry:
