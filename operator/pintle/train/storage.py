@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,13 +55,24 @@ class Store:
         with self._errors():
             if self._only:
                 found = [obstore.head(self._store, self._base + self._only)]
-            else:
+            elif self._base or not isinstance(self._store, LocalStore):
                 found = obstore.list(self._store, prefix=self._base.rstrip("/") or None).collect()
+            else:
+                found = self._list_volume()
         infos = [
             ObjectInfo(item["path"].removeprefix(self._base), item["size"], item["last_modified"], item.get("e_tag"))
             for item in found
         ]
         return sorted(infos, key=lambda info: info.name)
+
+    def _list_volume(self) -> Sequence[Any]:
+        """Everything on a volume but lost+found, which ext4 makes at its root and only root may read."""
+        top = obstore.list_with_delimiter(self._store)
+        found = list(top["objects"])
+        for prefix in top["common_prefixes"]:
+            if prefix != "lost+found":
+                found += obstore.list(self._store, prefix=prefix).collect()
+        return found
 
     def download(self, name: str, target: Path) -> str:
         """Copy an object into a file, in pieces. Returns the hex SHA-256 of its bytes."""

@@ -39,6 +39,14 @@ def test_names_are_relative_to_the_uri(claim: Path) -> None:
     assert names(open_store("pvc://data")) == ["a/b/y.csv", "a/x.csv", "ab/z.csv"]
 
 
+def test_root_of_an_ext4_volume_can_be_listed(claim: Path) -> None:
+    """lost+found, which only root may enter, is not entered; everything else at the root of a claim is found."""
+    for name in ("lost+found/x.csv", "a/y.csv", "z.csv"):
+        (claim / name).parent.mkdir(exist_ok=True)
+        (claim / name).write_text(name)
+    assert names(open_store("pvc://data")) == ["a/y.csv", "z.csv"]
+
+
 def test_uri_may_name_one_file(claim: Path, tmp_path: Path) -> None:
     """A URI that ends with .parquet or .csv is that file alone."""
     (claim / "x.csv").write_text("a\n1\n")
