@@ -52,6 +52,7 @@ class Store:
 
     def list(self) -> list[ObjectInfo]:
         """All objects below the URI, or the one that the URI names, sorted by name."""
+        found: Sequence[Any]
         with self._errors():
             if self._only:
                 found = [obstore.head(self._store, self._base + self._only)]
