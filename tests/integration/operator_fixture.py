@@ -22,9 +22,10 @@ from types import TracebackType
 from typing import Any
 
 import httpx
+from pintle.contract import names
+from pintle.resources.run_job import ANNOTATION_DEFINITION
 
 from e2e.cluster.ports import free_ports
-from pintle.contract import names
 from tests.builders import PodBuilder, digest
 from tests.integration.kube import ROOT, Refused, Rest, eventually
 
@@ -102,6 +103,14 @@ class OperatorProcess:
     def wait_ended(self, patience: float = 20.0) -> int:
         """Its exit code; -9 when it was killed."""
         return self.process.wait(patience)
+
+    def lives(self, patience: float) -> bool:
+        """Whether it has not ended within this time."""
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
     def terminate(self, patience: float = 15.0) -> int:
         """SIGTERM, as the kubelet does; returns the exit code."""
@@ -263,9 +272,9 @@ class StandIn:
 
 
 def trained(job: dict[str, Any]) -> dict[str, Any]:
-    """Status of a run's pod that has trained and uploaded a model; the digest is derived from the run."""
+    """Status of a run's pod that has trained and uploaded a model; the digest is derived from the definition."""
     run = job["metadata"]["name"]
-    letter = format(sum(run.encode()) % 16, "x")
+    letter = job["metadata"]["annotations"][ANNOTATION_DEFINITION][-1]
     uri = f"s3://models/delays/{run}"
     identity = digest(letter)
     fetched = {"phase": "fetch", "identity": identity, "datasets": []}

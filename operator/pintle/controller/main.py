@@ -183,6 +183,7 @@ def _effect_counter(metrics: Metrics, kill_after: int | None) -> Callable[[str, 
         done += 1
         metrics.writes.labels(verb, kind).inc()
         if done == kill_after:
+            logger.warning("dying after %s %s, as told", verb, kind)
             os.kill(os.getpid(), signal.SIGKILL)
 
     return on_effect
