@@ -23,17 +23,22 @@ GATEWAY_CRD_NAMES = tuple(
 
 def install() -> None:
     """All of it; what is there and unchanged stays as it is."""
-    _apply_once("storage", manifest("storage.yaml"))
-    with progress.step("cluster DNS") as step:
-        values = {"COREDNS_IMAGE": images.load_binary(binaries.COREDNS), "DNS_ADDRESS": settings.DNS_ADDRESS}
-        step.cached = not _apply_once("coredns", manifest("coredns.yaml", values))
-        rollout("kube-system", "coredns")
+    install_dns()
     with progress.step("metrics-server") as step:
         step.cached = not _metrics_server()
     with progress.step("gateway") as step:
         step.cached = not _gateway()
     with progress.step("Prometheus") as step:
         step.cached = not _prometheus()
+
+
+def install_dns() -> None:
+    """The default StorageClass and the cluster's DNS: without these it is none."""
+    _apply_once("storage", manifest("storage.yaml"))
+    with progress.step("cluster DNS") as step:
+        values = {"COREDNS_IMAGE": images.load_binary(binaries.COREDNS), "DNS_ADDRESS": settings.DNS_ADDRESS}
+        step.cached = not _apply_once("coredns", manifest("coredns.yaml", values))
+        rollout("kube-system", "coredns")
 
 
 def rollout(namespace: str, name: str) -> None:

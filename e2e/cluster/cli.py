@@ -32,6 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     built.add_argument("names", nargs="*", help="folders of images/ (default: all)")
     built.add_argument("--build-only", action="store_true", help="leave the cluster alone")
     built.set_defaults(run=_images)
+    cycle = commands.add_parser("lifecycle", help="check up, killing everything, up again and down on a cluster aside")
+    cycle.set_defaults(run=_lifecycle)
     alone = commands.add_parser("apiserver", help="etcd and kube-apiserver only, until interrupted")
     alone.add_argument("--dir", type=Path, help="folder to keep everything in (default: a temporary one)")
     alone.add_argument("--audit", action="store_true", help="write an audit log")
@@ -73,6 +75,12 @@ def _images(arguments: argparse.Namespace) -> int:
         provider.choose().load(list(references.values()))
     print(json.dumps(references, indent=1))
     return 0
+
+
+def _lifecycle(_: argparse.Namespace) -> int:
+    from . import lifecycle
+
+    return lifecycle.main()
 
 
 def _apiserver(arguments: argparse.Namespace) -> int:

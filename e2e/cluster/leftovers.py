@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import cgroups, network, node, paths, processes
+from . import cgroups, network, node, paths, processes, settings
 from .processes import Identity
 from .shell import succeeds
 
@@ -75,8 +75,13 @@ def _shared_folders() -> None:
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and Path(os.readlink(link)).is_relative_to(paths.cluster_dir()):
             link.unlink()
-    for file in Path("/var/lib/cni/results").glob("pintle-*"):
-        file.unlink()
+    results = Path("/var/lib/cni/results")
+    for file in results.glob(f"{settings.NAME}-*-eth0"):
+        # The plugins keep one file for each network a container is in, and loopback counts as one.
+        container = file.name.removeprefix(f"{settings.NAME}-").removesuffix("-eth0")
+        if "-" not in container:
+            (results / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
+            file.unlink()
     # Not ours alone, but gone again when nobody else has anything in them.
     for folder in (
         "/run/containerd/s",

@@ -19,6 +19,7 @@ class Step:
     def __init__(self, name: str) -> None:
         self.name = name
         self.cached = False
+        self.telling = True
         self._started = time.monotonic()
         self._noted = self._started
 
@@ -39,10 +40,10 @@ class Step:
 
 @contextmanager
 def step(name: str, group: str = "boot") -> Iterator[Step]:
-    """Time a step, print its end and keep its duration; a step that sets `cached` is printed but not kept.
+    """Time a step, print its end and keep its duration.
 
-    A build that found everything done says nothing about how long building takes, so it must not
-    overwrite the figure of the build that did the work.
+    One that found everything done says nothing about how long the work takes, and must not overwrite the figure of
+    the one that did it: `cached` says that there was nothing to do (no line either), `telling = False` that little was.
     """
     current = Step(name)
     try:
@@ -53,7 +54,8 @@ def step(name: str, group: str = "boot") -> Iterator[Step]:
     if current.cached:
         return
     _line(f"  {name}: {_clock(current.seconds)}")
-    record(group, name, current.seconds)
+    if current.telling:
+        record(group, name, current.seconds)
 
 
 def say(text: str) -> None:

@@ -1,14 +1,17 @@
-"""Names and numbers of the cluster from source. Every name begins with "pintle", so that nobody else's is touched."""
+"""Names and numbers of the cluster from source. Every name begins with "pintle", so that nobody else's is touched.
+
+A second cluster on one machine needs a network namespace, folders and a name (PINTLE_CLUSTER_NAME) of its own.
+"""
 
 from __future__ import annotations
 
 import os
 
-NAME = "pintle"
+NAME = os.environ.get("PINTLE_CLUSTER_NAME") or "pintle"
 NODE = "pintle-node"
 BRIDGE = "pintle0"
 NFT_TABLE = "pintle"
-CGROUP = "pintle"
+CGROUP = NAME
 
 # The node's address is the bridge's: what listens on it is reached by pods and by this machine, from nowhere else,
 # and does not change when the machine gets another address or none.

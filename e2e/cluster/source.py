@@ -46,7 +46,7 @@ def running() -> dict[str, int]:
 
 def up() -> None:
     """Come up from any state: nothing there, some of it dead, all of it there."""
-    with lock("cluster"):
+    with lock(f"cluster-{settings.NAME}"):
         preflight.check(set(running().values()))
         packages.require(_COMMANDS)
         binaries.KUBERNETES.folder()
@@ -86,7 +86,7 @@ def _start_node() -> None:
 
 def down(purge: bool = False) -> None:
     """Leave no process, mount, interface, rule or cgroup. Imported images stay unless `purge`."""
-    with lock("cluster"), progress.step("cluster down"):
+    with lock(f"cluster-{settings.NAME}"), progress.step("cluster down"):
         for name in DAEMONS[: DAEMONS.index(node.CONTAINERD)]:
             daemon(name).stop()
         if daemon(node.CONTAINERD).identity():
