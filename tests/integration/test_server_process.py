@@ -253,16 +253,17 @@ class Balancer:
 
 async def test_no_request_is_lost_when_a_server_is_told_to_stop_under_load(folder: Path) -> None:
     """SIGTERM to one of two servers: unready first, answers go on with Connection: close, exit 0, no failed request."""
-    with ServerProcess(folder, PINTLE_DRAIN_SECONDS="1") as leaving, ServerProcess(folder) as staying:
+    with ServerProcess(folder, PINTLE_DRAIN_SECONDS="4") as leaving, ServerProcess(folder) as staying:
         balancer = Balancer([leaving.ready().url, staying.ready().url])
         load = asyncio.create_task(balancer.run(clients=8))
         await balancer.wait_for_answers(leaving.url, 50)
         leaving.terminate()
         await asyncio.to_thread(leaving.wait_for, "draining")
-        answer = httpx.post(leaving.url + "/predict", json={"rows": [ROW]})
-        assert (answer.status_code, answer.headers.get("connection")) == (200, "close")
-        assert httpx.get(leaving.url + "/v2/health/ready").status_code == 503
-        assert httpx.get(leaving.url + "/v2/health/live").status_code == 200
+        async with httpx.AsyncClient(base_url=leaving.url) as http:
+            answer = await http.post("/predict", json={"rows": [ROW]})
+            assert (answer.status_code, answer.headers.get("connection")) == (200, "close")
+            assert (await http.get("/v2/health/ready")).status_code == 503
+            assert (await http.get("/v2/health/live")).status_code == 200
         assert await asyncio.to_thread(leaving.exit_code) == 0
         await balancer.wait_for_answers(staying.url, balancer.answers[staying.url] + 50)
         balancer.stop()

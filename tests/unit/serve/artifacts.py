@@ -14,11 +14,11 @@ from pintle.contract.digest import digest_bytes
 from pintle.contract.profile import FeatureProfile, OutputProfile, bin_of, number_bins, profile_hash, string_bins
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from threadpoolctl import threadpool_limits
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
+from threadpoolctl import threadpool_limits
 
 FEATURES = (
     {"name": "carrier", "type": "String"},

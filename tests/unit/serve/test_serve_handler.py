@@ -285,7 +285,7 @@ bodies = st.one_of(
 
 
 @given(st.lists(st.tuples(st.sampled_from(["/predict", INFER]), bodies), min_size=1, max_size=5))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_body_is_an_internal_error(client: Client, requests: list[tuple[str, bytes]]) -> None:
     """Whatever is sent, alone or together with others: 200 or a 4xx with an error, and a 200 has as many answers."""
     answers = await asyncio.gather(*(client.send("POST", path, body) for path, body in requests))
