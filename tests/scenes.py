@@ -165,6 +165,14 @@ class TrainingScene(Scene):
         made["metadata"]["uid"] = f"uid-pod-{made['metadata']['name']}"
         self.world.add(made)
 
+    def collector(self, code: int, message: str = "", number: int = 1) -> None:
+        """The pod that reads the record of the newest run ends; it must have been made."""
+        name = f"{self.job['metadata']['name']}-collect-{number}"
+        assert self.world.get("Pod", name) is not None, [pod["metadata"]["name"] for pod in self.world.list("Pod")]
+        ended = {"exitCode": code, "message": message, "reason": "Error", "finishedAt": stamp(self.world.now)}
+        state = {"name": "collect", "state": {"terminated": ended}}
+        self.world.set_status("Pod", name, {"phase": "Failed" if code else "Succeeded", "containerStatuses": [state]})
+
     def job_ends(self, type_: str, reason: str = "", message: str = "", failed: int = 0) -> None:
         """The Job controller's last word on the newest Job."""
         condition = {"type": type_, "status": "True", "reason": reason, "message": message}

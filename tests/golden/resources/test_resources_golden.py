@@ -82,6 +82,18 @@ def test_the_job_of_a_run(build: Callable[[], Scene]) -> None:
     compare(f"job-{build.__name__}.yaml", as_yaml(build().world.list("Job")[0]))
 
 
+def test_the_pod_that_reads_a_record() -> None:
+    """`upload` of the run's own Job, with its key and place, and another command."""
+    scene = everything()
+    assert isinstance(scene, TrainingScene)
+    scene.settle()
+    scene.job_ends("Complete")
+    scene.settle()
+    scene.world.tick(31)
+    scene.look()
+    compare("collect.yaml", as_yaml(scene.world.list("Pod")[0]))
+
+
 def test_the_version_of_a_run() -> None:
     """As it is registered: digest, figures, gates, data and lineage."""
     scene = everything()
@@ -132,6 +144,14 @@ def later(act: Callable[[TrainingScene], Any], seconds: float) -> Callable[[Trai
         scene.world.tick(seconds)
 
     return build
+
+
+def lost(scene: TrainingScene) -> None:
+    scene.job_ends("Complete")
+    scene.settle()
+    scene.world.tick(31)
+    scene.settle()
+    scene.collector(66, result("collect", reason="RecordMissing", message="run.json tells of no model"))
 
 
 def unchanged(scene: TrainingScene) -> None:
@@ -186,7 +206,8 @@ RUNS: dict[str, Callable[[], Scene]] = {
     "it takes too long": run(lambda s: s.job_ends("Failed", "DeadlineExceeded")),
     "its Job is missing": run(lambda s: s.world.remove("Job", s.job["metadata"]["name"])),
     "its Job is deleted": run(later(lambda s: s.world.remove("Job", s.job["metadata"]["name"]), 10)),
-    "its result is lost": run(later(lambda s: s.job_ends("Complete"), 31)),
+    "its result went with its pod": run(later(lambda s: s.job_ends("Complete"), 31)),
+    "its record does not exist": run(lost),
     "replaced by a new definition": run(edited(seed=1)),
 }
 

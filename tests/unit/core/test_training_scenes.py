@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -633,12 +634,6 @@ def test_what_an_eviction_killed_is_not_taken_for_the_failure() -> None:
             "DataInvalid",
             "exit code 65",
         ),
-        (
-            "PodFailurePolicy",
-            "Container upload for pod team/x failed with exit code 66 matching FailJob rule at index 2",
-            "GatesFailed",
-            "exit code 66",
-        ),
     ],
 )
 def test_a_failed_job_without_pods_tells_what_the_job_knows(why: str, message: str, reason: str, words: str) -> None:
@@ -652,16 +647,64 @@ def test_a_failed_job_without_pods_tells_what_the_job_knows(why: str, message: s
     assert words in scene.says
 
 
-def test_a_lost_result_is_said_to_be_lost_after_a_moment() -> None:
-    """A Job that completed without a pod to read is waited for, then ResultLost; not trained again."""
+def lost(message: str = "") -> TrainingScene:
+    """A run that has ended, and nothing but its Job is left: it completed, or failed with this message."""
     scene = going()
-    scene.job_ends("Complete")
+    if message:
+        scene.job_ends("Failed", "PodFailurePolicy", message)
+    else:
+        scene.job_ends("Complete")
     scene.settle()
     assert scene.succeeded == ("Unknown", "Running")
-    scene.world.tick(31)
+    assert scene.world.list("Pod") == ()
+    scene.world.tick(30)
+    scene.settle()
+    return scene
+
+
+REFUSED_UPLOAD = "Container upload for pod team/x failed with exit code 66 matching FailJob rule at index 2"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"), [("", ("True", "Trained")), (REFUSED_UPLOAD, ("False", "GatesFailed"))]
+)
+def test_a_result_that_went_with_its_pod_is_read_from_the_record(message: str, expected: tuple[str, str]) -> None:
+    """A pod with the output key reads it, the version is registered as if nothing had been lost, the pod goes."""
+    scene = lost(message)
+    assert scene.succeeded == ("Unknown", "Running")
+    verdict = "Fail" if message else "Pass"
+    told = {"digest": digest("a"), "identity": digest("b"), "verdict": verdict, "metrics": {"auc": 0.7}}
+    scene.collector(0, result("collect", uri="pvc://models/x", **told))
+    scene.settle()
+    assert scene.succeeded == expected
+    version = scene.world.get("ModelVersion", "delays-v1")
+    assert version is not None
+    assert version["spec"]["metrics"] == [{"name": "auc", "value": "0.7"}]
+    assert bool(version["spec"].get("gates")) is bool(message)
+    assert scene.world.list("Pod") == ()
+
+
+def test_a_record_that_does_not_exist_ends_as_result_lost() -> None:
+    """At once, because it will not come to be; nothing is trained again."""
+    scene = lost()
+    scene.collector(66, result("collect", reason="RecordMissing", message="run.json tells of no model"))
     scene.settle()
     assert scene.succeeded == ("False", "ResultLost")
-    assert len(scene.jobs) == 1
+    assert "run.json tells of no model" in scene.says
+    assert (len(scene.jobs), scene.world.list("Pod"), scene.world.list("ModelVersion")) == (1, (), ())
+
+
+def test_a_record_that_cannot_be_read_is_tried_again_and_not_for_ever() -> None:
+    """Three pods with a pause; then the result counts as lost."""
+    scene = lost()
+    for number in (1, 2, 3):
+        scene.collector(75, result("collect", message="403"), number)
+        scene.settle()
+        assert len(scene.world.list("Pod")) == (number if number < 3 else 0)
+        scene.world.tick(30)
+        scene.settle()
+    assert scene.succeeded == ("False", "ResultLost")
+    assert "403" in scene.says
 
 
 def test_a_job_that_a_person_deletes_is_not_made_again() -> None:
@@ -754,6 +797,41 @@ def test_history_keeps_as_many_runs_as_asked_for() -> None:
     assert {job["metadata"]["name"] for job in scene.jobs} == {run["name"] for run in scene.status["runs"]}
     assert [run["version"] for run in scene.status["runs"]] == [4, 3]
     assert len(scene.world.list("ModelVersion")) == 4
+
+
+def test_the_run_of_the_present_definition_is_remembered_however_old() -> None:
+    """Forgotten, it would be run again."""
+    scene = going()
+    scene.succeeds("a")
+    scene.settle()
+    scene.world.tick(60)
+    scene.world.edit("TrainingJob", "delays", seed=1)
+    scene.settle()
+    scene.succeeds("b")
+    scene.settle()
+    scene.world.edit("TrainingJob", "delays", seed=0, runsHistoryLimit=1)
+    scene.settle()
+    assert [run["version"] for run in scene.status["runs"]] == [2, 1]
+    assert scene.succeeded == ("True", "Unchanged")
+
+
+def test_a_run_whose_version_is_not_registered_yet_is_not_forgotten() -> None:
+    """Its Job holds the result until the API server takes the version."""
+    scene = TrainingScene(training_job().spec(runsHistoryLimit=1))
+    scene.settle()
+    scene.succeeds("a")
+    first = scene.job["metadata"]["name"]
+    scene.world.tick(60)
+    scene.world.edit("TrainingJob", "delays", seed=1)
+    for _ in range(3):
+        plan = scene.plan(write_error="refused")
+        refused = tuple(body for body in plan.create if body["kind"] != "ModelVersion")
+        scene.world.execute("TrainingJob", "delays", replace(plan, create=refused))
+    assert scene.job["metadata"]["name"] != first
+    scene.settle()
+    version = scene.world.get("ModelVersion", "delays-v1")
+    assert version is not None
+    assert version["spec"]["source"]["run"] == first
 
 
 def test_the_longest_status_stays_below_20_kilobytes() -> None:

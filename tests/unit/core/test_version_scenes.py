@@ -201,6 +201,22 @@ def test_a_status_that_is_wiped_is_checked_again() -> None:
     assert scene.pods == ["delays-v1-check-1"]
 
 
+def test_attempts_go_on_from_the_number_of_the_pod() -> None:
+    """A status that was lost in between does not make the counting, or the names, begin anew."""
+    scene = checking()
+    scene.pod(ends("fetch", 75, "StorageUnavailable"))
+    scene.settle()
+    scene.world.tick(10)
+    scene.settle()
+    scene.world.set_status("ModelVersion", "delays-v1", {})
+    scene.pod(ends("fetch", 75, "StorageUnavailable"), 2)
+    scene.settle()
+    assert scene.status["checkAttempts"] == 2
+    scene.world.tick(20)
+    scene.settle()
+    assert scene.pods == ["delays-v1-check-3"]
+
+
 def test_what_the_api_server_refuses_is_shown() -> None:
     """Its message is in Ready, which is False until it takes the pod."""
     scene = VersionScene()

@@ -10,7 +10,7 @@ from typing import Any
 from pintle.api import reasons
 from pintle.core.conditions import clip_middle, timestamp
 from pintle.core.plan import Obj
-from pintle.core.training.outcome import FAILED, RUNNING
+from pintle.core.training.states import FAILED, RUNNING
 
 MAX_RUNS = 10
 MAX_MESSAGE = 500
@@ -74,8 +74,9 @@ def in_order(entries: Iterable[Entry], before: Iterable[Entry]) -> list[Entry]:
 
 
 def kept(entries: list[Entry], limit: int, current: str | None) -> list[Entry]:
-    """The newest `limit` runs; those that go on and the one of the present definition are always among them."""
-    needed = [entry for entry in entries if not entry.is_final or entry.name == current][:MAX_RUNS]
+    """The newest `limit` runs; the newest, those that go on and the one of the present definition always."""
+    newest = entries[:1]
+    needed = [entry for entry in entries if entry in newest or not entry.is_final or entry.name == current][:MAX_RUNS]
     others = [entry for entry in entries if entry not in needed][: max(0, min(limit, MAX_RUNS) - len(needed))]
     return [entry for entry in entries if entry in needed or entry in others]
 

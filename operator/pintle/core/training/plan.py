@@ -35,8 +35,9 @@ from pintle.core.training.definition import known_identities, run_name, run_requ
 from pintle.core.training.history import Entry
 from pintle.core.training.look import Look, begin
 from pintle.core.training.observed import TrainingObserved
-from pintle.core.training.outcome import FAILED, SUCCEEDED, finished
 from pintle.core.training.runs import REGISTER_POLL, all_runs, definition_of
+from pintle.core.training.states import FAILED, SUCCEEDED, finished
+from pintle.resources.collect_pod import collect_number
 from pintle.resources.model_version import version_name
 from pintle.resources.run_job import RunnerDefaults, run_job
 
@@ -160,21 +161,28 @@ def _plan(look: Look, entries: list[Entry], current: Entry | None, condition: Co
         create=tuple(look.create),
         apply=tuple(look.apply),
         status=changed(parent, status),
-        delete=tuple(_delete(job) for job in _leaving(look, {entry.name for entry in keep})),
+        delete=tuple(_delete(obj) for obj in _leaving(look, entries, {entry.name for entry in keep})),
         events=(*look.events, *transitions(parent, [condition])),
         requeue_after=min(look.again, default=None),
         why=tuple(look.why),
     )
 
 
-def _leaving(look: Look, keep: set[str]) -> list[Obj]:
-    """Jobs to delete: those that were cut short, and finished ones that are remembered no more."""
+def _leaving(look: Look, entries: list[Entry], keep: set[str]) -> list[Obj]:
+    """What is to go: Jobs that were cut short, finished ones that are remembered no more, pods that read a record."""
     forgotten = [
         job
         for job in look.observed.jobs
         if definition_of(job) and finished(job) and job["metadata"]["name"] not in keep
     ]
-    return [job for job in (*look.delete, *forgotten) if not job["metadata"].get("deletionTimestamp")]
+    final = [entry.name for entry in entries if entry.is_final]
+    collectors = [
+        pod
+        for pod in look.observed.pods
+        if any(collect_number(name, pod["metadata"]["name"]) is not None for name in final)
+    ]
+    leaving = (*look.delete, *forgotten, *collectors)
+    return [obj for obj in leaving if not obj["metadata"].get("deletionTimestamp")]
 
 
 def _unreadable(observed: TrainingObserved, now: datetime, error: ValidationError) -> Plan:
@@ -191,6 +199,6 @@ def _unreadable(observed: TrainingObserved, now: datetime, error: ValidationErro
     return Plan(status=changed(parent, status), events=transitions(parent, [condition]), why=(message,))
 
 
-def _delete(job: Obj) -> Delete:
-    metadata = job["metadata"]
-    return Delete("batch/v1", "Job", metadata["namespace"], metadata["name"], metadata["uid"])
+def _delete(obj: Obj) -> Delete:
+    metadata = obj["metadata"]
+    return Delete(obj["apiVersion"], obj["kind"], metadata["namespace"], metadata["name"], metadata["uid"])

@@ -12,18 +12,20 @@ from pintle.core.training import history
 from pintle.core.training.definition import known_identities
 from pintle.core.training.history import Entry
 from pintle.core.training.look import Look
-from pintle.core.training.outcome import (
+from pintle.core.training.outcome import outcome
+from pintle.core.training.states import (
     FAILED,
     RUNNING,
     SUCCEEDED,
     UNCHANGED,
+    Collect,
     Going,
     Over,
     Run,
     Stop,
     finished,
-    outcome,
 )
+from pintle.resources.collect_pod import collect_pod
 from pintle.resources.model_version import Trained, model_version, version_name
 from pintle.resources.run_job import ANNOTATION_DEFINITION, stop_job, suspend_job
 
@@ -83,6 +85,8 @@ def _entry(look: Look, job: Obj, entry: Entry) -> Entry:
     state = outcome(run, look.now, look.policy.start_deadline)
     if isinstance(state, Over):
         return _over(look, run, entry, state)
+    if isinstance(state, Collect):
+        return _collecting(look, run, entry, state)
     if look.spec.suspend:
         message = f"Run {name} is stopped until spec.suspend is false; it then begins anew."
         look.going[name] = Condition(reasons.SUCCEEDED, UNKNOWN, reasons.SUSPENDED, message)
@@ -97,6 +101,17 @@ def _entry(look: Look, job: Obj, entry: Entry) -> Entry:
     if job["spec"].get("suspend"):
         look.apply.append(suspend_job(job, False))
     look.going[name] = _going(look, state)
+    return entry
+
+
+def _collecting(look: Look, run: Run, entry: Entry, state: Collect) -> Entry:
+    """Have the record read; until then the run goes on."""
+    if state.number is not None:
+        look.create.append(collect_pod(run.job, state.number))
+        look.why.append(state.message)
+    if state.look_again is not None:
+        look.again.append(state.look_again)
+    look.going[run.name] = Condition(reasons.SUCCEEDED, UNKNOWN, reasons.RUNNING, state.message)
     return entry
 
 
