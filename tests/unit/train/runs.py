@@ -122,6 +122,7 @@ class Run:
         """The environment of a container of ours."""
         return {
             **os.environ,
+            "OMP_NUM_THREADS": "1",
             names.ENV_ROOT: str(self.root),
             names.ENV_TERMINATION_LOG: str(self.root / "message"),
             names.ENV_RUN: self.request.to_json(),
