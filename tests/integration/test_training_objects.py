@@ -13,6 +13,7 @@ from pintle.core.training.observed import TrainingObserved
 from pintle.core.training.plan import plan as plan_training
 from pintle.core.versions.observed import VersionObserved
 from pintle.core.versions.plan import plan as plan_version
+from pintle.resources.collect_pod import collect_pod
 
 from tests.builders import PodBuilder, config_map, digest, model_version, run_pod, training_job
 from tests.integration.kube import Refused, Space
@@ -143,6 +144,17 @@ def test_the_api_server_takes_a_version_and_its_check(live: Live) -> None:
         live.space.create(body)
     live.settle("ModelVersion", "delays-v1")
     assert [pod["metadata"]["name"] for pod in live.space.list("v1", "Pod")] == ["delays-v1-check-1"]
+
+
+def test_a_pod_that_reads_a_record_is_taken(live: Live) -> None:
+    """It goes with the Job and passes Pod Security, although it is made of what the API server made of the Job."""
+    live.add(config_map())
+    live.add(everything())
+    live.settle("TrainingJob", "delays")
+    job = live.space.list("batch/v1", "Job")[0]
+    made = live.space.create(collect_pod(job, 1))
+    assert made["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
+    assert "batch.kubernetes.io/controller-uid" not in made["metadata"]["labels"]
 
 
 def test_a_version_written_by_hand_is_checked_like_any_other(live: Live) -> None:
