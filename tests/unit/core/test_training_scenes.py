@@ -143,6 +143,44 @@ def test_a_refused_model_is_registered_and_the_run_has_failed() -> None:
     assert version["spec"]["gates"][0]["verdict"] == "Fail"
 
 
+def test_a_refusal_that_did_not_fit_into_the_message_stays_a_refusal() -> None:
+    """Only gates that passed were told: the version still carries the verdict of them all."""
+    scene = going()
+    scene.succeeds("b", code=66, gates=[{**REFUSED, "verdict": "Pass"}])
+    scene.settle()
+    version = scene.world.get("ModelVersion", "delays-v1")
+    assert version is not None
+    assert [gate["verdict"] for gate in version["spec"]["gates"]] == ["Pass", "Fail"]
+
+
+def test_data_with_a_shortened_digest_are_left_to_the_record() -> None:
+    """The API takes full digests only; a version must not fail for lack of room in a message."""
+    scene = going()
+    brief = [{"name": "train", "digest": "d" * 12, "rows": 10}]
+
+    def build(pod: PodBuilder) -> PodBuilder:
+        pod.ended("fetch", 0, result("fetch", identity=digest("1"), datasets=brief)).ended("evaluate", 0)
+        return pod.ended("upload", 0, result("upload", digest=digest("a"), verdict="Pass")).phase("Succeeded")
+
+    scene.pod(build)
+    scene.job_ends("Complete")
+    scene.settle()
+    version = scene.world.get("ModelVersion", "delays-v1")
+    assert version is not None
+    assert "datasets" not in version["spec"]
+    assert version["spec"]["storageUri"] == f"pvc://models/delays/{scene.job['metadata']['name']}"
+
+
+def test_a_sidecar_that_was_stopped_is_not_the_failure() -> None:
+    """record ends with whatever code after the others; the reason is theirs."""
+    scene = going()
+    scene.pod(lambda pod: pod.ended("record", 143).ended("fetch", 0).ended("train", 1, "oh").phase("Failed"))
+    scene.job_ends("Failed", "BackoffLimitExceeded", failed=1)
+    scene.settle()
+    assert scene.succeeded == ("False", "TrainFailed")
+    assert "oh" in scene.says
+
+
 def test_a_model_whose_gates_lack_rows_is_registered_too() -> None:
     """68 from upload: the version exists with the verdict, although no single gate fitted into the message."""
     scene = going()
