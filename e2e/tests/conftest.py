@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from e2e.cluster.access import access
 
+from e2e import images
+from e2e.cluster.access import access
 from e2e.kubectl import Kubectl
 
 RUN_ID = os.environ.get("PINTLE_RUN_ID") or os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(4)
@@ -42,6 +43,12 @@ def kube(world: World, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield Kubectl(world.kubeconfig, name)
     admin.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def runner_image() -> str:
+    """The runner image as it is on the cluster."""
+    return images.runner_image()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,11 @@ from pintle.controller.notice import Notice
 from pintle.ports.kinds import WATCHED, Kind, selector
 
 
+# kopf names itself after the process's user, and fails where that has no entry in /etc/passwd, as in a container.
+# Nobody reads the name: `standalone` means that it looks for no peers.
+_NOBODY: dict[str, Any] = {"identity": "pintle"}
+
+
 class Informer:
     """Watches all kinds of `WATCHED`, in the given namespaces or (none given) in all of them."""
 
@@ -40,6 +45,7 @@ class Informer:
             stop_flag=self._stop,
             ready_flag=self.started,
             **scope,
+            **_NOBODY,
         )
 
     def stop(self) -> None:

@@ -1,0 +1,62 @@
+"""Builds the images and installs Pintle with Helm on the cluster; brings the cluster up first where it is not.
+
+python -m e2e.install [--set NAME=VALUE ...]     more values for the chart
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from e2e import images
+from e2e.cluster import provider
+from e2e.cluster.access import Access, access
+from e2e.cluster.errors import ClusterError
+from e2e.kubectl import Kubectl, KubectlError
+
+ROOT = Path(__file__).parent.parent
+NAMESPACE = "pintle-system"
+
+
+def helm(doors: Access, *words: str) -> None:
+    """Runs helm; its output goes to the terminal only when it fails. Raises ClusterError with it."""
+    command = ["helm", f"--kubeconfig={doors.kubeconfig}", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterError(f"helm {' '.join(words[:3])} failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def install(values: list[str]) -> None:
+    """Charts of the kinds and of the operator; waits until the operator's pods are ready."""
+    found = provider.choose()
+    found.up()
+    references = images.references()
+    found.load(list(references.values()))
+    doors = access()
+    admin = Kubectl(doors.kubeconfig)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+    more = [f"image.{name}={reference}" for name, reference in references.items()]
+    more += ["replicas=2", "policy.startDeadlineSeconds=60", "policy.drainSeconds=5", *values]
+    print("==> helm: charts/pintle-crds, charts/pintle", flush=True)
+    helm(doors, "upgrade", "--install", "pintle-crds", "charts/pintle-crds", f"--namespace={NAMESPACE}")
+    words = ["upgrade", "--install", "pintle", "charts/pintle", f"--namespace={NAMESPACE}", "--wait", "--timeout=180s"]
+    helm(doors, *words, *(f"--set={value}" for value in more))
+
+
+def main(words: list[str]) -> int:
+    values = [word.removeprefix("--set=") for word in words if word != "--set"]
+    started = time.monotonic()
+    try:
+        install(values)
+    except (ClusterError, KubectlError, subprocess.CalledProcessError) as error:
+        print(f"install: {error}", file=sys.stderr)
+        return 1
+    print(f"Pintle is installed in namespace {NAMESPACE} ({time.monotonic() - started:.0f} s)", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
