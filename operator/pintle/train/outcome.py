@@ -70,6 +70,9 @@ def run_phase(phase: str, work: Callable[[RunRequest], Outcome]) -> int:
         outcome = work(run_request())
     except Refusal as refusal:
         report = {"phase": phase, "reason": refusal.reason, "message": refusal.message}
+        if "identity" in refusal.details:
+            # By it the operator names the version that an unchanged run would have made again.
+            report["identity"] = refusal.details["identity"]
         outcome = Outcome(report, code=refusal.code, record={**report, **refusal.details})
         say(f"{phase}: {refusal.reason}: {refusal.message}")
     except Exception as error:

@@ -130,7 +130,7 @@ def test_trained_identity_is_unchanged(run: Run) -> None:
     _, first = run.phase("fetch")
     run.ask(known=(first["identity"],))
     code, again = run.phase("fetch")
-    assert (code, again["reason"]) == (67, "Unchanged")
+    assert (code, again["reason"], again["identity"]) == (67, "Unchanged", first["identity"])
     run.ask(seed=8)
     code, other = run.phase("fetch")
     assert code == 0
