@@ -16,7 +16,6 @@ import kopf
 from pintle.controller.notice import Notice
 from pintle.ports.kinds import WATCHED, Kind, selector
 
-
 # kopf names itself after the process's user, and fails where that has no entry in /etc/passwd, as in a container.
 # Nobody reads the name: `standalone` means that it looks for no peers.
 _NOBODY: dict[str, Any] = {"identity": "pintle"}
@@ -70,6 +69,38 @@ class Informer:
         handler(heard)
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """kopf digests every event for handlers of changes; there are none here, and it would be a third of its work."""
+
+    def build(self, *, body: Any, extra_fields: Any = None) -> Any:
+        return {}
+
+    def fetch(self, *, body: Any) -> None:
+        return None
+
+    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Nothing is kept on the objects, and nothing need be taken out of them."""
+
+    def fetch(self, *, key: Any, body: Any) -> None:
+        return None
+
+    def store(self, *, key: Any, record: Any, body: Any, patch: Any) -> None:
+        return None
+
+    def purge(self, *, key: Any, body: Any, patch: Any) -> None:
+        return None
+
+    def touch(self, *, body: Any, patch: Any, value: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
 def _settings(*, scanning: bool) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.watching.server_timeout = 300
@@ -77,6 +108,8 @@ def _settings(*, scanning: bool) -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoDiffs()
+    settings.persistence.progress_storage = _NoProgress()
     settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 1.0
     settings.process.ultimate_exiting_timeout = None
