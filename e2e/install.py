@@ -17,7 +17,6 @@ from e2e.cluster.errors import ClusterError
 from e2e.kubectl import Kubectl, KubectlError
 
 ROOT = Path(__file__).parent.parent
-NAMESPACE = "pintle-system"
 
 
 def helm(doors: Access, *words: str) -> None:
@@ -37,12 +36,20 @@ def install(values: list[str]) -> None:
     doors = access()
     admin = Kubectl(doors.kubeconfig)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": images.NAMESPACE, "labels": labels}})
     more = [f"image.{name}={reference}" for name, reference in references.items()]
     more += ["replicas=2", "policy.startDeadlineSeconds=60", "policy.drainSeconds=5", *values]
     print("==> helm: charts/pintle-crds, charts/pintle", flush=True)
-    helm(doors, "upgrade", "--install", "pintle-crds", "charts/pintle-crds", f"--namespace={NAMESPACE}")
-    words = ["upgrade", "--install", "pintle", "charts/pintle", f"--namespace={NAMESPACE}", "--wait", "--timeout=180s"]
+    helm(doors, "upgrade", "--install", "pintle-crds", "charts/pintle-crds", f"--namespace={images.NAMESPACE}")
+    words = [
+        "upgrade",
+        "--install",
+        "pintle",
+        "charts/pintle",
+        f"--namespace={images.NAMESPACE}",
+        "--wait",
+        "--timeout=180s",
+    ]
     helm(doors, *words, *(f"--set={value}" for value in more))
 
 
@@ -54,7 +61,7 @@ def main(words: list[str]) -> int:
     except (ClusterError, KubectlError, subprocess.CalledProcessError) as error:
         print(f"install: {error}", file=sys.stderr)
         return 1
-    print(f"Pintle is installed in namespace {NAMESPACE} ({time.monotonic() - started:.0f} s)", flush=True)
+    print(f"Pintle is installed in namespace {images.NAMESPACE} ({time.monotonic() - started:.0f} s)", flush=True)
     return 0
 
 
