@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
-from e2e.cluster.access import access
 
+from e2e.cluster.access import access
 from e2e.kubectl import Kubectl, condition
 from e2e.tests.conftest import World
 from e2e.tests.load import Load
@@ -25,10 +27,14 @@ def trained(kube: Kubectl, runner_image: str) -> Kubectl:
 
 
 def serve(kube: Kubectl, **spec: object) -> str:
-    """Applies the ModelDeployment, waits until it is Ready and returns its path."""
+    """Applies the ModelDeployment, waits until it is Ready and the gateway has taken its route; returns the path."""
     path = f"/{kube.namespace}"
     kube.apply(model_deployment(path=path, **spec))
     kube.wait("mdep", "late", "Ready", timeout=180)
+    # The gateway says Accepted a moment before its routers have the route; until then it answers 404.
+    deadline = time.monotonic() + 10
+    while httpx.get(f"{access().gateway}{path}/v2/health/ready").status_code == 404 and time.monotonic() < deadline:
+        time.sleep(0.05)
     return path
 
 

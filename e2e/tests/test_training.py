@@ -13,6 +13,7 @@ from e2e.tests.objects import TRAIN, config_map, load_claim, months, training_jo
 SPY = (
     """
 import os, pathlib, sys
+KEY = b"CANARY-" + b"KEY-7c1f"  # in two, or the spy would find itself
 found = []
 for path in ("/var/run/secrets/kubernetes.io/serviceaccount", "/run/secrets/kubernetes.io/serviceaccount",
              "/pintle/held", "/pintle/secrets", "/pintle/volumes", "/pintle/artifact"):
@@ -22,7 +23,7 @@ found += [name for name in os.environ if name.startswith(("AWS_", "PINTLE_RUN_SP
 for root in ("/pintle", "/tmp", "/etc", "/home", "/root"):
     for path in pathlib.Path(root).rglob("*"):
         try:
-            if path.is_file() and path.stat().st_size < 2_000_000 and b"CANARY-KEY-7c1f" in path.read_bytes():
+            if path.is_file() and path.stat().st_size < 2_000_000 and KEY in path.read_bytes():
                 found.append(str(path))
         except OSError:
             pass
@@ -131,9 +132,9 @@ def test_a_refused_model_stays_registered_and_is_not_ready(ready: Kubectl) -> No
     """A gate that cannot be met: the run fails with GatesFailed, the version exists with the figure, unserved."""
     ready.apply(training_job(gates=[{"metric": "auc", "min": "0.99"}]))
     ready.wait_reason("tj", "late", "Succeeded", "GatesFailed", timeout=240)
-    version = ready.wait("mver", "late-v1", "Ready", "False", timeout=120)
+    version = ready.wait("mver", "late-v1", "Verified", timeout=120)
     assert condition(version, "Validated")["reason"] == "GatesFailed"
-    assert condition(version, "Verified")["status"] == "True"
+    assert condition(version, "Ready")["status"] == "False"
 
 
 def test_a_suspended_job_starts_nothing_until_it_is_resumed(ready: Kubectl) -> None:

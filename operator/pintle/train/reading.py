@@ -76,16 +76,37 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def _same_kinds(tables: Sequence[tuple[str, pa.Table]]) -> None:
-    first: dict[str, tuple[str, str]] = {}
+    first: dict[str, tuple[str, str, pa.Table]] = {}
     for name, table in tables:
         for column in table.schema:
             kind = _kind(column.type)
             if kind == "nothing":
                 continue
-            earlier_name, earlier = first.setdefault(column.name, (name, kind))
+            earlier_name, earlier, before = first.setdefault(column.name, (name, kind, table))
             if earlier != kind:
                 message = f"column {column.name} is a {earlier} in {earlier_name} and a {kind} in {name}"
+                if {earlier, kind} == {"number", "string"}:
+                    texts = (before if earlier == "string" else table).column(column.name)
+                    message += _no_numbers(texts)
                 raise Refusal(Exit.DATA_INVALID, DATA_INVALID, message)
+
+
+def _no_numbers(texts: pa.ChunkedArray) -> str:
+    """How many values are no number, with examples: `: 2 of 10 rows are no number, 'gale' in row 7`; rows from 1."""
+    values = enumerate(texts.to_pylist(), start=1)
+    wrong = [(row, text) for row, text in values if text is not None and not _number(text)]
+    if not wrong:
+        return ""
+    examples = ", ".join(f"{text[:40]!r} in row {row}" for row, text in wrong[:3])
+    return f": {len(wrong)} of {len(texts)} rows are no number, {examples}"
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _kind(kind: Any) -> str:
