@@ -1,0 +1,205 @@
+"""For each e2e test the text that it guards, and what stands there instead when that one behaviour is disabled.
+
+A replacement leaves a program that installs and runs; only what the test claims is gone. `e2e.guards` tries them on a
+cluster, tests/unit/test_guards.py keeps the list complete and each text unique in its file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CORE = "operator/pintle/core"
+RESOURCES = "operator/pintle/resources"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`line`, which stands once in `file`, becomes `instead`; `test` must then fail, because of `why`."""
+
+    test: str
+    file: str
+    line: str
+    instead: str
+    why: str
+
+
+OPERATOR: tuple[Guard, ...] = (
+    Guard(
+        test="test_the_installed_operator_passes_restricted",
+        file="e2e/install.py",
+        line='labels = {"pod-security.kubernetes.io/enforce": "restricted"}',
+        instead='labels = {"pod-security.kubernetes.io/enforce": "baseline"}',
+        why="the operator is installed into a namespace that enforces Pod Security restricted",
+    ),
+    Guard(
+        test="test_a_run_survives_the_loss_of_the_leader",
+        file=f"{CORE}/training/runs.py",
+        line="""    \"""Digest of the definition that a Job runs; empty for a Job that is not ours.\"""
+""",
+        instead="""    from datetime import UTC, datetime
+
+    began = globals().setdefault("BEGAN", timestamp(datetime.now(UTC) - timedelta(seconds=2)))
+    if str(job["metadata"].get("creationTimestamp", "")) < began:
+        return ""
+""",
+        why="what is known of a run stands on its Job, not in the process that made it",
+    ),
+)
+
+SERVING: tuple[Guard, ...] = (
+    Guard(
+        test="test_a_version_is_served_through_the_gateway",
+        file=f"{RESOURCES}/routes.py",
+        line='        rule["filters"] = [{"type": "URLRewrite", "urlRewrite": rewrite}]\n',
+        instead='        rule["filters"] = []\n',
+        why="the path of the deployment is taken off before the server sees it",
+    ),
+    Guard(
+        test="test_a_version_is_served_through_the_gateway",
+        file="operator/pintle/serve/rows.py",
+        line="                self._check_types(values, row, index)\n",
+        instead="                pass\n",
+        why="a value of the wrong type is the client's error, named by column",
+    ),
+    Guard(
+        test="test_a_new_version_replaces_the_old_one_without_a_failed_request",
+        file=f"{CORE}/rollout/moves.py",
+        line="""    if member.all_ready(scale_of(look, target.name).least):
+        return None
+    in_route = """,
+        instead="""    if member.deployment is not None:
+        return None
+    in_route = """,
+        why="the stable revision keeps all traffic until every pod of its successor is ready and warmed",
+    ),
+    Guard(
+        test="test_a_revision_that_cannot_start_never_gets_traffic",
+        file=f"{CORE}/rollout/moves.py",
+        line="    left = look.deadline\n    if left > timedelta(0):\n",
+        instead="    left = max(look.deadline, timedelta(seconds=5))\n    if left > timedelta(0):\n",
+        why="after progressDeadlineSeconds the condition says that the revision is not ready",
+    ),
+    Guard(
+        test="test_a_hand_written_version_goes_through_the_same_door",
+        file="operator/pintle/serve/fetch.py",
+        line="    if found != digest:\n",
+        instead="    if found != digest and not digest:\n",
+        why="bytes are compared with the digest of the version",
+    ),
+    Guard(
+        test="test_deleting_a_model_deployment_leaves_nothing_behind",
+        file=f"{RESOURCES}/serving.py",
+        line="owner.metadata(owner.child_name(revision.name), revision, {ANNOTATION_MADE_OF: made_of}),",
+        instead="""{
+            **owner.metadata(owner.child_name(revision.name), revision, {ANNOTATION_MADE_OF: made_of}),
+            "finalizers": ["orphan"],
+        },""",
+        why="all that a revision is made of goes with its owner, down to the pods",
+    ),
+    Guard(
+        test="test_prometheus_counts_what_was_sent",
+        file="operator/pintle/serve/metrics.py",
+        line="        self._rows += count\n",
+        instead="        self._rows += 1\n",
+        why="model_predictions_total counts rows, not requests",
+    ),
+)
+
+TRAINING: tuple[Guard, ...] = (
+    Guard(
+        test="test_a_run_ends_in_an_immutable_version_with_lineage",
+        file="charts/pintle-crds/templates/modelversions.pintle.dev.yaml",
+        line="- rule: self == oldSelf\n",
+        instead="- rule: 'true'\n",
+        why="the API server refuses every change of a ModelVersion's spec",
+    ),
+    Guard(
+        test="test_a_run_ends_in_an_immutable_version_with_lineage",
+        file=f"{RESOURCES}/model_version.py",
+        line='        "codeDigest": request.code.get("digest") or None,\n',
+        instead="",
+        why="a version says what code it was made of",
+    ),
+    Guard(
+        test="test_the_training_code_sees_no_key_no_token_and_no_evaluation_row",
+        file=f"{RESOURCES}/run_job.py",
+        line="""        mount("record-train", folders.RECORD_TRAIN),
+    ]
+    more: """,
+        instead="""        mount("record-train", folders.RECORD_TRAIN),
+        mount("held", folders.HELD),
+    ]
+    more: """,
+        why="the folder with the rows to judge by is not mounted where the user's code runs",
+    ),
+    Guard(
+        test="test_the_training_code_sees_no_key_no_token_and_no_evaluation_row",
+        file=f"{RESOURCES}/run_job.py",
+        line='        "automountServiceAccountToken": False,\n',
+        instead="",
+        why="a run pod has no token for the API server",
+    ),
+    Guard(
+        test="test_an_unchanged_definition_never_trains_again",
+        file=f"{CORE}/training/definition.py",
+        line='            "modelFormat": spec.output.modelFormat,\n',
+        instead='            "modelFormat": spec.output.modelFormat,\n            "backoffLimit": spec.backoffLimit,\n',
+        why="how a run is carried out is no part of what it is defined by",
+    ),
+    Guard(
+        test="test_data_that_breaks_the_schema_train_nothing_and_say_why",
+        file="operator/pintle/train/fetch.py",
+        line="    schemas.refuse_if_wrong(findings)\n",
+        instead="",
+        why="fetch ends with 65 when the data break the schema, before training",
+    ),
+    Guard(
+        test="test_a_crash_of_the_training_code_shows_exit_code_and_log_tail",
+        file=f"{RESOURCES}/pods.py",
+        line='made["terminationMessagePolicy"] = "FallbackToLogsOnError"',
+        instead='made["terminationMessagePolicy"] = "File"',
+        why="the end of the log reaches the condition without a right to read logs",
+    ),
+    Guard(
+        test="test_a_refused_model_stays_registered_and_is_not_ready",
+        file=f"{CORE}/training/results.py",
+        line="REGISTERED = (Exit.REFUSED, Exit.NEED_MORE_DATA)\n",
+        instead="REGISTERED: tuple[Exit, ...] = ()\n",
+        why="a model that its gates refuse is registered all the same",
+    ),
+    Guard(
+        test="test_a_suspended_job_starts_nothing_until_it_is_resumed",
+        file=f"{CORE}/training/plan.py",
+        line='spec = TrainingJobSpec.model_validate(parent["spec"])',
+        instead='spec = TrainingJobSpec.model_validate({**parent["spec"], "suspend": False})',
+        why="spec.suspend is heeded",
+    ),
+    Guard(
+        test="test_an_image_that_cannot_be_pulled_ends_the_run_with_its_name",
+        file=f"{CORE}/training/outcome.py",
+        line="        if trouble.hopeless or left <= timedelta(0):\n",
+        instead="        if trouble.hopeless:\n",
+        why="a run whose image cannot be pulled is given up after policy.startDeadlineSeconds",
+    ),
+    Guard(
+        test="test_missing_code_waits_and_says_what_is_missing",
+        file=f"{CORE}/training/look.py",
+        line="    if observed.config_map is None:\n",
+        instead="    if observed.config_map is None:\n        return None\n    if observed.config_map == {}:\n",
+        why="no Job is made before the ConfigMap with the code is there",
+    ),
+    Guard(
+        test="test_deleting_a_training_job_keeps_its_versions",
+        file=f"{CORE}/training/runs.py",
+        line="    look.create.append(model_version(request, number, trained))\n",
+        instead="""    from pintle.resources.pods import owner_reference
+
+    made = model_version(request, number, trained)
+    made["metadata"]["ownerReferences"] = [owner_reference(look.observed.parent)]
+    look.create.append(made)
+""",
+        why="a version has no owner, so it outlives the TrainingJob",
+    ),
+)
+
+GUARDS: tuple[Guard, ...] = OPERATOR + SERVING + TRAINING
