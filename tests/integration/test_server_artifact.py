@@ -12,9 +12,9 @@ import pytest
 from pintle.contract.exits import Exit
 from pintle.serve import check, fetch
 
+from tests.runs import Run
 from tests.unit.serve.artifacts import digest_of
 from tests.unit.serve.process import ServerProcess
-from tests.unit.train.runs import Run
 
 
 def test_a_run_is_fetched_proven_and_counts_its_own_rows_like_its_profile(

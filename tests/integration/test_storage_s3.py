@@ -15,7 +15,7 @@ from pintle.train.outcome import Refusal
 from pintle.train.storage import open_store
 
 from e2e.cluster.s3 import S3Server
-from tests.unit.train.runs import Run
+from tests.runs import Run
 
 
 def key(server: S3Server, folder: Path, **other: str) -> Path:

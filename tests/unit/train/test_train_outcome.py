@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.train.runs import Run
+from tests.runs import Run
 
 PHASE = """
 import os, signal, time

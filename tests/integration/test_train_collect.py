@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.unit.train.runs import Run
+from tests.runs import Run
 
 
 def gone(run: Run) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pintle.contract.manifest import Manifest
 from pintle.contract.profile import Profile
 
-from tests.unit.train.runs import Run, flights
+from tests.runs import Run, flights
 
 TRAIN_PY = """
 import pintle.train as pt

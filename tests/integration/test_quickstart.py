@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "quickstart"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "quickstart"
 
 
 def test_the_written_file_trains_the_model(tmp_path: Path) -> None:

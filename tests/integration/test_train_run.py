@@ -17,7 +17,7 @@ from pintle.contract.digest import digest_bytes
 from pintle.contract.manifest import Example, Manifest
 from pintle.contract.profile import Profile
 
-from tests.unit.train.runs import Run, flights
+from tests.runs import Run, flights
 
 
 @pytest.fixture(scope="module")
