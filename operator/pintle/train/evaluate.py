@@ -226,12 +226,14 @@ def _outcome(
 
 
 def _brief(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A gate as the termination message has it: of its slices only how many failed, and the first of them."""
+    """A gate as the termination message has it: of its slices only how many decided it, and the first of them."""
     keys = ("metric", "verdict", "comparedTo", "value", "low", "high", "bound", "why", "slice")
     brief = {key: entry[key] for key in keys if key in entry}
-    failed = [value for value, item in entry.get("slices", {}).items() if item["verdict"] == gates.FAIL]
-    if failed:
-        brief["why"] = f"{len(failed)} of {len(entry['slices'])} slices fail: {', '.join(failed[:3])}"[:120]
+    slices = entry.get("slices", {})
+    if slices and entry["verdict"] != gates.PASS:
+        lacking = [value for value, item in slices.items() if item["verdict"] == entry["verdict"]]
+        say_so = "fail" if entry["verdict"] == gates.FAIL else "are not shown yet to be good enough"
+        brief["why"] = f"{len(lacking)} of {len(slices)} slices {say_so}: {', '.join(lacking[:3])}"[:120]
     return brief
 
 

@@ -1,8 +1,9 @@
 """Gates: what a model must show on rows that are later than its training rows. Four verdicts, never two.
 
 min, max      the value itself against a bound
-comparedTo    the improvement over the baseline, by paired block bootstrap:
-              Better <=> lower 95 % end > minImprovement;  NotWorse <=> lower 95 % end > -margin
+comparedTo    the improvement over the baseline, by paired block bootstrap, against a bound:
+              minImprovement for Better, -margin for NotWorse
+              Pass <=> lower 95 % end > bound;  Fail <=> upper end <= bound;  else it is not shown: NeedMoreData
 slice         the same for every value of a feature; a value with too few rows is NeedMoreData by itself
 """
 
@@ -85,9 +86,9 @@ def judge(gate: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
         value: _judge_rows(gate, metric, evidence, mask, block)
         for value, mask in _slices(str(gate["slice"]), evidence.frame)
     }
-    verdicts = {judged.verdict for judged in slices.values()}
-    # Small slices say nothing by themselves; only where no slice says anything the gate lacks data.
-    verdict = FAIL if FAIL in verdicts else PASS if PASS in verdicts else NEED_MORE_DATA
+    # Small slices, which have no value, say nothing by themselves; only where all are small the gate lacks data.
+    verdicts = [judged.verdict for judged in slices.values() if judged.value is not None]
+    verdict = overall(verdicts) if verdicts else NEED_MORE_DATA
     return {**named, "verdict": verdict, "slices": {key: judged.to_json() for key, judged in slices.items()}}
 
 
@@ -143,10 +144,17 @@ def _compare(
     found = interval(sign * (candidate[0] - values[best]), sign * (candidate[1] - other), blocks)
     not_worse = gate.get("require") == "NotWorse"
     bound = -float(gate.get("margin") or 0) if not_worse else float(gate.get("minImprovement") or 0)
-    if found.low > bound:
-        return Judged(PASS, found.value, found.low, found.high, bound, len(truth), blocks, f"against {best}")
-    shown = "is worse than" if found.high < 0 else "is not shown to be good enough against"
-    return Judged(FAIL, found.value, found.low, found.high, bound, len(truth), blocks, f"{shown} {best}")
+    verdict, why = PASS, f"against {best}"
+    if not found.low > bound:
+        # Only what is shown refuses a model: with the bound inside the interval, more rows could show either.
+        refuted = found.high <= bound
+        verdict = FAIL if refuted else NEED_MORE_DATA
+        why = f"{_refuted(found) if refuted else 'is not shown yet to be good enough against'} {best}"
+    return Judged(verdict, found.value, found.low, found.high, bound, len(truth), blocks, why)
+
+
+def _refuted(found: Interval) -> str:
+    return "is worse than" if found.high < 0 else "is not good enough against"
 
 
 def _lacking(truth: Truth, rows: int, blocks: int) -> str:

@@ -92,6 +92,15 @@ def test_a_refusal_is_final(
     assert scene.pods == []
 
 
+def test_gates_that_lack_data_keep_a_version_from_being_ready() -> None:
+    """What is not shown is not passed: GatesFailed, with the verdict and the figures in the words."""
+    why = "brier against Baseline = 0.001 (-0.002 to 0.004), bound 0: is not shown yet to be good enough"
+    scene = VersionScene(model_version().gate("brier", "NeedMoreData", why))
+    scene.settle()
+    assert scene.verdicts["Validated"] == scene.verdicts["Ready"] == (FALSE, "GatesFailed")
+    assert scene.message("Ready") == f"NeedMoreData: {why}"
+
+
 def test_refused_gates_need_no_loading() -> None:
     """Ready is False at once; the bytes are still verified, by a pod that does nothing else."""
     scene = VersionScene(model_version().gate("auc", "Fail", "auc = 0.6, bound 0.7"))

@@ -119,9 +119,16 @@ def evidence(rows: int = 2000, days: int = 20, better: float = 0.0, seed: int = 
         ({"metric": "brier", "max": "0.5"}, 0.0, "Pass"),
         ({"metric": "brier", "max": "0.01"}, 0.0, "Fail"),
         ({"metric": "brier", "comparedTo": "Baseline"}, 0.3, "Pass"),
-        ({"metric": "brier", "comparedTo": "Baseline"}, 0.0, "Fail"),
+        ({"metric": "brier", "comparedTo": "Baseline"}, 0.0, "NeedMoreData"),
+        ({"metric": "brier", "comparedTo": "Baseline"}, -0.05, "Fail"),
+        ({"metric": "brier", "comparedTo": "Baseline", "minImprovement": "0.083"}, 0.3, "NeedMoreData"),
         ({"metric": "brier", "comparedTo": "Baseline", "minImprovement": "0.2"}, 0.3, "Fail"),
         ({"metric": "brier", "comparedTo": "Baseline", "require": "NotWorse", "margin": "0.01"}, 0.0, "Pass"),
+        (
+            {"metric": "brier", "comparedTo": "Baseline", "require": "NotWorse", "margin": "0.0167"},
+            -0.05,
+            "NeedMoreData",
+        ),
         ({"metric": "brier", "comparedTo": "Baseline", "require": "NotWorse", "margin": "0.01"}, -0.3, "Fail"),
         ({"metric": "auc", "comparedTo": "Baseline"}, 0.3, "Pass"),
         ({"metric": "auc", "comparedTo": "Baseline", "min": "0.999"}, 0.1, "Fail"),
@@ -129,8 +136,15 @@ def evidence(rows: int = 2000, days: int = 20, better: float = 0.0, seed: int = 
     ],
 )
 def test_gates_have_verdicts(gate: dict[str, Any], better: float, verdict: str) -> None:
-    """min and max bound the value, comparedTo the lower end of the improvement; too few blocks prove nothing."""
+    """min and max bound the value. An improvement passes above its bound and fails below it with its whole interval."""
     assert judge(gate, evidence(better=better))["verdict"] == verdict
+
+
+def test_what_is_not_shown_says_so() -> None:
+    """With the bound inside the interval the gate is open, and its words say that it is not shown yet."""
+    found = judge({"metric": "brier", "comparedTo": "Baseline"}, evidence())
+    assert found["low"] < found["bound"] < found["high"]
+    assert found["why"] == "is not shown yet to be good enough against linear"
 
 
 def test_small_slices_say_nothing_by_themselves() -> None:
@@ -148,6 +162,16 @@ def test_one_bad_slice_fails_the_gate() -> None:
     made.candidate[bad] = 1 - made.candidate[bad]
     found = judge({"metric": "brier", "comparedTo": "Baseline", "slice": "place"}, made)
     assert (found["slices"]["huge"]["verdict"], found["verdict"]) == ("Fail", "Fail")
+
+
+def test_an_open_slice_keeps_the_gate_open() -> None:
+    """A value with enough rows whose improvement is not shown is not outvoted by one that passes."""
+    made = evidence(better=0.3)
+    open_ = (made.frame["place"] == "huge").to_numpy()
+    made.candidate[open_] = evidence().candidate[open_]
+    found = judge({"metric": "brier", "comparedTo": "Baseline", "slice": "place"}, made)
+    verdicts = {name: item["verdict"] for name, item in found["slices"].items()}
+    assert (verdicts["big"], verdicts["huge"], found["verdict"]) == ("Pass", "NeedMoreData", "NeedMoreData")
 
 
 def test_class_without_rows_needs_more_data() -> None:
