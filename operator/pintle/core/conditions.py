@@ -7,9 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pintle.api import reasons
 from pintle.core.plan import Event, Obj
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
+HARMLESS = frozenset(
+    (
+        reasons.COMPLETE,
+        reasons.NOT_SERVING,
+        reasons.WAITING_FOR_VERSION,
+        reasons.STARTING,
+        reasons.REPLACING,
+        reasons.SCALED_TO_ZERO,
+    )
+)
+"""Reasons for which a condition is False while all goes as it was asked: nobody should be woken by them."""
 # The API allows 1,536 characters; bytes are what the 20 kB of an object are counted in.
 MAX_MESSAGE = 1400
 
@@ -71,11 +83,18 @@ def set_conditions(parent: Obj, wanted: Iterable[Condition], now: datetime) -> l
     return made
 
 
+def is_trouble(condition: Condition) -> bool:
+    """Whether a person should look: what should be True is False, and not on the way there; or a conflict is True."""
+    if condition.type == reasons.ALIAS_CONFLICT:
+        return condition.status == TRUE
+    return condition.status == FALSE and condition.reason not in HARMLESS
+
+
 def transitions(parent: Obj, wanted: Iterable[Condition]) -> tuple[Event, ...]:
-    """One event for each condition whose status or reason is another than before; False is a warning."""
+    """One event for each condition whose status or reason is another than before."""
     before = conditions_of(parent)
     return tuple(
-        Event("Warning" if condition.status == FALSE else "Normal", condition.reason, clip(condition.message, 900))
+        Event("Warning" if is_trouble(condition) else "Normal", condition.reason, clip(condition.message, 900))
         for condition in wanted
         if (before.get(condition.type, {}).get("status"), before.get(condition.type, {}).get("reason"))
         != (condition.status, condition.reason)

@@ -43,10 +43,17 @@ def test_conditions_that_are_not_wanted_any_more_go() -> None:
         (Condition("Succeeded", "Unknown", "Pending", "another message"), []),
         (Condition("Succeeded", "Unknown", "Running"), [("Normal", "Running")]),
         (Condition("Succeeded", "False", "TrainFailed"), [("Warning", "TrainFailed")]),
+        (Condition("Available", "False", "NoReadyPods"), [("Warning", "NoReadyPods")]),
+        (Condition("Available", "False", "NotServing"), [("Normal", "NotServing")]),
+        (Condition("Progressing", "False", "RevisionNotReady"), [("Warning", "RevisionNotReady")]),
+        (Condition("Progressing", "False", "Complete"), [("Normal", "Complete")]),
+        (Condition("Ready", "False", "WaitingForVersion"), [("Normal", "WaitingForVersion")]),
+        (Condition("Ready", "False", "Replacing"), [("Normal", "Replacing")]),
+        (Condition("AliasConflict", "True", "AliasConflict"), [("Warning", "AliasConflict")]),
     ],
 )
 def test_events_come_with_another_status_or_reason(condition: Condition, events: list[tuple[str, str]]) -> None:
-    """False is a warning."""
+    """False is a warning, unless all goes as it was asked; a conflict is one when it is True."""
     parent = training_job().condition("Succeeded", "Unknown", "Pending").obj()
     assert [(event.type, event.reason) for event in transitions(parent, [condition])] == events
 
