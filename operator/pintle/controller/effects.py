@@ -14,7 +14,7 @@ from pintle.contract import names
 from pintle.controller.fence import Fence
 from pintle.controller.notice import Notice
 from pintle.controller.store import Store, uid_of
-from pintle.core.plan import Delete
+from pintle.core.plan import ANOTHER_OWNER, Delete
 from pintle.ports import kinds
 from pintle.ports.cluster import WRITE_TIMEOUT, AlreadyExists, Cluster, Conflict, NotFound, Refused, Unavailable
 from pintle.ports.kinds import Kind
@@ -96,6 +96,9 @@ class Effects:
         try:
             made = await self._cluster.apply(body, manager=names.FIELD_MANAGER, timeout=self._time_out())
         except (Conflict, NotFound) as error:
+            if isinstance(error, NotFound) and not metadata.get("resourceVersion"):
+                # An apply makes what is not there: only the kind itself can be missing.
+                raise Refused(_no_kind(kind), status=error.status, reason=error.reason) from error
             await self._refresh(kind, metadata["namespace"], metadata["name"])
             raise Stale(f"the {kind.name} that carries the weights was changed by another") from error
         self._done("traffic", kind, made)
@@ -226,7 +229,12 @@ def _refuse_foreign(body: Obj, existing: Obj, cause: Exception | None = None) ->
     if set(missing.values()) & set(owners.values()):
         # Left behind by a parent of the same name that was deleted; the garbage collector is on its way.
         raise Unavailable(f"{what} of the object that had this name before is still there") from cause
-    raise Refused(f"{what} exists and belongs to somebody else", status=409, reason="AlreadyExists") from cause
+    raise Refused(f"{what} exists and {ANOTHER_OWNER}", status=409, reason="AlreadyExists") from cause
+
+
+def _no_kind(kind: Kind) -> str:
+    advice = ": install the Gateway API, or take spec.traffic.gateway out" if kind is kinds.ROUTE else ""
+    return f"this cluster has no kind {kind.name} ({kind.api_version}){advice}"
 
 
 def _owners(obj: Obj) -> dict[str, tuple[str, str]]:

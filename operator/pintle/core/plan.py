@@ -13,6 +13,8 @@ from typing import Any
 
 Obj = Mapping[str, Any]
 """A Kubernetes object as a dict, as the API server takes it."""
+ANOTHER_OWNER = "belongs to another owner"
+"""Part of a `write_error` by which a plan sees that the name is taken: the executor met an object that is not ours."""
 
 
 @dataclass(frozen=True)

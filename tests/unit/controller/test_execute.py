@@ -11,8 +11,8 @@ from pintle.controller.fence import Fence, NotLeader
 from pintle.controller.notice import Notice
 from pintle.controller.queue import KeyedQueue
 from pintle.controller.store import Store
-from pintle.core.plan import Delete, Key, Plan
-from pintle.ports.cluster import Refused, Unavailable
+from pintle.core.plan import ANOTHER_OWNER, Delete, Key, Plan
+from pintle.ports.cluster import NotFound, Refused, Unavailable
 from pintle.ports.kinds import JOB, MODEL_DEPLOYMENT, ROUTE, SERVICE
 
 from tests.unit.controller.fakes import FakeCluster, Obj, VirtualClock, obj
@@ -116,7 +116,7 @@ async def test_a_job_of_another_owner_is_a_refusal(shell: Shell) -> None:
     stranger = {**shell.parent, "metadata": {**shell.parent["metadata"], "uid": "other", "name": "other"}}
     shell.cluster.put(obj(JOB, "job", owner=stranger))
     outcome = await shell.run(Plan(create=(obj(JOB, "job", owner=shell.parent),), status=STATUS))
-    assert outcome.refusal == Refusal("Job job", "Job job exists and belongs to somebody else")
+    assert outcome.refusal == Refusal("Job job", "Job job exists and belongs to another owner")
 
 
 async def test_a_job_left_by_a_namesake_is_waited_for(shell: Shell) -> None:
@@ -131,8 +131,25 @@ async def test_a_users_own_service_is_not_taken_over(shell: Shell) -> None:
     """A Service without our label is not in the store; an apply over it would make it ours."""
     theirs = shell.cluster.put(obj(SERVICE, "web", spec={"selector": {"app": "theirs"}}))
     outcome = await shell.run(Plan(apply=(obj(SERVICE, "web", owner=shell.parent, spec={}),), status=STATUS))
-    assert outcome.refusal == Refusal("Service web", "Service web exists and belongs to somebody else")
+    assert outcome.refusal == Refusal("Service web", "Service web exists and belongs to another owner")
     assert shell.cluster.objects["Service", "team", "web"] == theirs
+
+
+async def test_a_name_that_is_taken_is_told_as_a_conflict(shell: Shell) -> None:
+    """The plan knows the executor's words: the condition says RouteConflict, not that the spec is wrong."""
+    shell.cluster.put(obj(SERVICE, "web", spec={"selector": {"app": "theirs"}}))
+    outcome = await shell.run(Plan(apply=(obj(SERVICE, "web", owner=shell.parent, spec={}),), status=STATUS))
+    assert outcome.refusal is not None
+    assert ANOTHER_OWNER in outcome.refusal.message
+
+
+async def test_a_gateway_without_the_gateway_api_is_a_refusal_that_says_so(shell: Shell) -> None:
+    """Where HTTPRoute is no kind of the cluster the first route is no stale look, which nobody would be told of."""
+    shell.cluster.failures["apply HTTPRoute/web"] = NotFound("404 Not Found", status=404, reason="Not Found")
+    outcome = await shell.run(Plan(traffic=obj(ROUTE, "web", owner=shell.parent, spec={"to": "new"}), status=STATUS))
+    assert outcome.stale is None
+    assert outcome.refusal is not None
+    assert "install the Gateway API" in outcome.refusal.message
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,12 @@ from typing import Any
 
 from pintle.api import reasons
 from pintle.core.conditions import FALSE, TRUE, Condition
+from pintle.core.plan import ANOTHER_OWNER
 from pintle.core.rollout.alias import rival
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.moves import Move
 from pintle.core.rollout.record import Record
 from pintle.core.rollout.trouble import trouble
-
-# How the executor says that a name is taken (ports: a create or a first traffic write that met another owner's object).
-ANOTHER_OWNER = "belongs to another owner"
 
 
 @dataclass(frozen=True)
