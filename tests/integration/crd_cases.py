@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.integration.objects import model_deployment, model_version, training_job
+from tests.integration.objects import GONE, model_deployment, model_version, training_job
 
 Object = dict[str, Any]
 
@@ -44,6 +44,7 @@ FEATURE_RANGE = "min and max are for features of type Number or Integer"
 FEATURE_VALUES = "values are for features of type String"
 TARGET_FEATURE = "target must not be among the features: the model would be given what it is to predict"
 TARGET_COLUMN = "target must be another column than timeColumn and keyColumn"
+NOTHING_TO_RUN = "there is nothing to run: give source.configMapRef, trainer.image or trainer.command"
 LATEST = "an alias cannot be called latest"
 
 
@@ -117,6 +118,18 @@ TRAINING_JOB = [
         before=job(),
     ),
     Case("a model name", NAME, job(modelName="late-flights"), job(modelName="Late_Flights")),
+    Case(
+        "something to run: code",
+        NOTHING_TO_RUN,
+        job(trainer=GONE, source={"configMapRef": {"name": "code"}}),
+        job(trainer=GONE),
+    ),
+    Case(
+        "something to run: a command",
+        NOTHING_TO_RUN,
+        job(trainer={"command": ["python", "-m", "train"]}),
+        job(trainer={"command": []}, source={}),
+    ),
     Case(
         "something to train on",
         "datasets needs at least one entry with role: Train",

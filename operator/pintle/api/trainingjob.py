@@ -229,6 +229,12 @@ class TrainingJobSpec(ApiModel):
     output: Output
 
     model_config = ruled(
+        cel(
+            "(has(self.source) && has(self.source.configMapRef))"
+            " || (has(self.trainer) && (has(self.trainer.image)"
+            " || (has(self.trainer.command) && self.trainer.command.size() > 0)))",
+            "there is nothing to run: give source.configMapRef, trainer.image or trainer.command",
+        ),
         cel("self.datasets.exists(d, d.role == 'Train')", "datasets needs at least one entry with role: Train"),
         cel(
             "!self.datasets.exists(d, d.role == 'Evaluate') || has(self.schema.timeColumn)",
