@@ -44,6 +44,17 @@ OPERATOR: tuple[Guard, ...] = (
 """,
         why="what is known of a run stands on its Job, not in the process that made it",
     ),
+    Guard(
+        test="test_an_upgrade_with_another_default_image_restarts_no_pod",
+        file=f"{CORE}/rollout/children.py",
+        line="""    if today is not None and digest == serving.template_digest(today):
+        return today, serving.made_of(revision, digest)
+""",
+        instead="""    if today is not None:
+        return today, serving.made_of(revision, serving.template_digest(today))
+""",
+        why="pods that were made by another operator stay as they were made",
+    ),
 )
 
 SERVING: tuple[Guard, ...] = (
@@ -202,4 +213,45 @@ TRAINING: tuple[Guard, ...] = (
     ),
 )
 
-GUARDS: tuple[Guard, ...] = OPERATOR + SERVING + TRAINING
+ENDINGS: tuple[Guard, ...] = (
+    Guard(
+        test="test_a_run_that_hangs_ends_at_its_deadline",
+        file=f"{RESOURCES}/run_job.py",
+        line='"activeDeadlineSeconds": spec.activeDeadlineSeconds or DEFAULT_DEADLINE_SECONDS,',
+        instead='"activeDeadlineSeconds": DEFAULT_DEADLINE_SECONDS,',
+        why="spec.activeDeadlineSeconds reaches the Job",
+    ),
+    Guard(
+        test="test_a_run_that_needs_too_much_memory_says_so",
+        file=f"{CORE}/pods.py",
+        line='        if self.reason == "OOMKilled":\n',
+        instead='        if self.reason == "OOMKilled" and not self.code:\n',
+        why="the kubelet's word OOMKilled is told",
+    ),
+    Guard(
+        test="test_an_eviction_is_no_failure_of_the_run",
+        file=f"{RESOURCES}/run_job.py",
+        line='    return [*rules, {"action": "Ignore", "onPodConditions": [disrupted]}]\n',
+        instead="    return rules\n",
+        why="disruptions do not count against backoffLimit",
+    ),
+)
+
+STORAGE: tuple[Guard, ...] = (
+    Guard(
+        test="test_a_model_is_trained_from_and_served_out_of_a_bucket",
+        file=f"{RESOURCES}/serving.py",
+        line='        mounts.append({"name": "key", "mountPath": str(folders.MODEL_SECRET), "readOnly": True})\n',
+        instead="        pass\n",
+        why="the container that fetches the model has the key of its store",
+    ),
+    Guard(
+        test="test_a_wrong_key_is_said_and_nothing_is_trained",
+        file="operator/pintle/train/storage.py",
+        line='STORAGE_UNAVAILABLE, f"{uri}: {what} ({detail})")',
+        instead='STORAGE_UNAVAILABLE, f"{what} ({detail})")',
+        why="a store that denies access is named",
+    ),
+)
+
+GUARDS: tuple[Guard, ...] = OPERATOR + SERVING + TRAINING + ENDINGS + STORAGE
