@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import random
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+
+import httpx
 
 from e2e.kubectl import Kubectl
 
 API = "pintle.dev/v1alpha1"
 Obj = dict[str, Any]
+ROW = {"carrier": "AA", "hour": 12, "wind": 5.5}
 
 # Learns a logistic regression in about a second; `c` is the hyperparameter that tests change.
 TRAIN = """
@@ -41,6 +45,10 @@ def config_map(name: str, **files: str) -> Obj:
         "metadata": {"name": name},
         "data": {key.replace("_", "."): value for key, value in files.items()},
     }
+
+
+def secret(name: str, values: Mapping[str, str]) -> Obj:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict(values)}
 
 
 def claim(name: str) -> Obj:
@@ -173,3 +181,13 @@ def model_deployment(name: str = "late", path: str | None = None, **spec: Any) -
     if "version" in spec:
         default.pop("follow")
     return {"apiVersion": API, "kind": "ModelDeployment", "metadata": {"name": name}, "spec": {**default, **spec}}
+
+
+def served(url: str, http: httpx.Client, seconds: float = 10) -> bool:
+    """Waits until the gateway knows the route: it says Accepted a moment earlier, and answers 404 until then."""
+    deadline = time.monotonic() + seconds
+    while http.get(f"{url}/v2/health/ready").status_code == 404:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

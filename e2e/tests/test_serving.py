@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 import pytest
 
@@ -11,9 +9,7 @@ from e2e.cluster.access import access
 from e2e.kubectl import Kubectl, condition
 from e2e.tests.conftest import World
 from e2e.tests.load import Load
-from e2e.tests.objects import TRAIN, config_map, load_claim, model_deployment, months, training_job
-
-ROW = {"carrier": "AA", "hour": 12, "wind": 5.5}
+from e2e.tests.objects import ROW, TRAIN, config_map, load_claim, model_deployment, months, served, training_job
 
 
 @pytest.fixture
@@ -31,10 +27,8 @@ def serve(kube: Kubectl, **spec: object) -> str:
     path = f"/{kube.namespace}"
     kube.apply(model_deployment(path=path, **spec))
     kube.wait("mdep", "late", "Ready", timeout=180)
-    # The gateway says Accepted a moment before its routers have the route; until then it answers 404.
-    deadline = time.monotonic() + 10
-    while httpx.get(f"{access().gateway}{path}/v2/health/ready").status_code == 404 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    with httpx.Client(timeout=5) as client:
+        assert served(f"{access().gateway}{path}", client)
     return path
 
 
@@ -96,7 +90,9 @@ def test_a_hand_written_version_goes_through_the_same_door(trained: Kubectl) -> 
 def test_deleting_a_model_deployment_leaves_nothing_behind(trained: Kubectl) -> None:
     """Deployments, Services, autoscalers, budgets, routes and pods are gone; version and data stay."""
     serve(trained, runtime={"minReplicas": 1, "maxReplicas": 2, "resources": {"requests": {"cpu": "50m"}}})
-    assert trained.list("hpa", "pintle.dev/deployment=late")
+    scaler = trained.list("hpa", "pintle.dev/deployment=late")[0]["metadata"]["name"]
+    # The autoscaler really sees its pods: it has figures of them.
+    trained.wait("hpa", scaler, "ScalingActive", timeout=120)
     trained.run("delete", "mdep", "late")
     for kind in ("deployments", "services", "hpa", "pdb", "httproutes", "pods"):
         trained.wait_gone(kind, "pintle.dev/deployment=late")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from e2e.kubectl import Kubectl, condition
-from e2e.tests.objects import TRAIN, config_map, load_claim, months, training_job
+from e2e.tests.objects import TRAIN, config_map, load_claim, months, restricted_pod, training_job
 
 # Runs as the user's code and fails where it finds anything that it must not have.
 SPY = (
@@ -51,6 +52,17 @@ def ready(kube: Kubectl, runner_image: str) -> Kubectl:
     load_claim(kube, runner_image, months())
     kube.apply(config_map("code", train_py=TRAIN))
     return kube
+
+
+def record(kube: Kubectl, image: str) -> str:
+    """All records (run.json) on the claim `models`, read by a pod."""
+    script = "import pathlib; [print(p.read_text()) for p in pathlib.Path('/models').glob('*/runs/*/run.json')]"
+    pod = restricted_pod(
+        "read", image, ["python", "-c", script], {"/models": {"persistentVolumeClaim": {"claimName": "models"}}}
+    )
+    kube.apply(pod)
+    kube.run("wait", "pod/read", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", timeout=70)
+    return kube.run("logs", "read")
 
 
 def jobs(kube: Kubectl, name: str = "late") -> list[dict[str, Any]]:
@@ -118,14 +130,15 @@ def test_data_that_breaks_the_schema_train_nothing_and_say_why(kube: Kubectl, ru
     assert [item["status"].get("failed") for item in jobs(kube)] == [1]
 
 
-def test_a_crash_of_the_training_code_shows_exit_code_and_log_tail(ready: Kubectl) -> None:
-    """The condition carries what the user would look for in the log."""
+def test_a_crash_of_the_training_code_shows_exit_code_and_log_tail(ready: Kubectl, runner_image: str) -> None:
+    """The condition carries what the user would look for in the log, and the failed run leaves its record."""
     ready.apply(config_map("code", train_py="import sys\nprint('reading')\nsys.exit('no column named colour')\n"))
     ready.apply(training_job())
     job = ready.wait_reason("tj", "late", "Succeeded", "TrainFailed", timeout=180)
     message = condition(job, "Succeeded")["message"]
     assert "no column named colour" in message
-    assert "1" in message
+    assert "exit code 1" in message
+    assert '"phase":"train"' in record(ready, runner_image).replace(" ", "")
 
 
 def test_a_refused_model_stays_registered_and_is_not_ready(ready: Kubectl) -> None:
@@ -171,3 +184,31 @@ def test_deleting_a_training_job_keeps_its_versions(ready: Kubectl) -> None:
     ready.run("delete", "tj", "late")
     ready.wait_gone("jobs", "pintle.dev/training-job=late")
     assert ready.get("mver", "late-v1") is not None
+
+
+def test_a_run_that_hangs_ends_at_its_deadline(ready: Kubectl) -> None:
+    """activeDeadlineSeconds bounds a run whose code never ends."""
+    ready.apply(config_map("code", train_py="import threading\nthreading.Event().wait(600)\n"))
+    ready.apply(training_job(activeDeadlineSeconds=15))
+    ready.wait_reason("tj", "late", "Succeeded", "DeadlineExceeded", timeout=150)
+
+
+def test_a_run_that_needs_too_much_memory_says_so(ready: Kubectl) -> None:
+    """A training container over its memory limit: the condition says OOMKilled instead of an exit code alone."""
+    ready.apply(config_map("code", train_py="hoard = [bytearray(1_000_000) for _ in range(2_000)]\n"))
+    ready.apply(training_job(trainer={"resources": {"limits": {"memory": "96Mi"}}}))
+    job = ready.wait_reason("tj", "late", "Succeeded", "TrainFailed", timeout=150)
+    assert "OOMKilled" in condition(job, "Succeeded")["message"]
+
+
+def test_an_eviction_is_no_failure_of_the_run(ready: Kubectl) -> None:
+    """A pod that is evicted is replaced although backoffLimit is 0."""
+    ready.apply(training_job())
+    ready.wait_reason("tj", "late", "Succeeded", "Running", timeout=60)
+    pod = ready.list("pods", "pintle.dev/training-job=late")[0]["metadata"]["name"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": ready.namespace}}
+    path = f"/api/v1/namespaces/{ready.namespace}/pods/{pod}/eviction"
+    ready.run("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    ready.wait("tj", "late", "Succeeded", timeout=240)
+    assert [item["metadata"]["name"] for item in ready.list("mver")] == ["late-v1"]
+    assert ready.get("pod", pod) is None
