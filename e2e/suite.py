@@ -9,6 +9,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -99,6 +100,25 @@ def add_counts(report: Path, outcome: Outcome) -> bool:
     return total > 0
 
 
+def summary(outcome: Outcome) -> list[str]:
+    """Times of the stages, what broke, and as the last line the counts."""
+    lines = ["time per stage"]
+    lines += [f"  {name:<12} {seconds:7.1f} s  {word}" for name, seconds, word in outcome.times]
+    lines += [f"stage failed: {name}" for name in outcome.broken]
+    # A broken stage that is no test run must show in the count, too.
+    failed = outcome.failed or len(outcome.broken)
+    return [*lines, f"{outcome.passed} passed, {failed} failed, {outcome.skipped} skipped"]
+
+
+def write_report(lines: list[str]) -> None:
+    """docs/soak/<date>.md; a second run of a day replaces the first."""
+    folder = ROOT / "docs" / "soak"
+    folder.mkdir(exist_ok=True)
+    today = datetime.now(UTC).date().isoformat()
+    text = "\n".join([f"# Soak of {today}", "", "    make soak", "", "```", *lines, "```", ""])
+    (folder / f"{today}.md").write_text(text)
+
+
 def main(argv: list[str]) -> int:
     name = argv[0] if argv else "check"
     if name not in STAGES:
@@ -109,15 +129,11 @@ def main(argv: list[str]) -> int:
         run(stage, outcome)
         if stage.name in ("cluster", "install") and stage.name in outcome.broken:
             break
-    print("\ntime per stage")
-    for stage_name, seconds, word in outcome.times:
-        print(f"  {stage_name:<12} {seconds:7.1f} s  {word}")
-    for stage_name in outcome.broken:
-        print(f"stage failed: {stage_name}")
-    # A broken stage that is no test run must show in the count, too.
-    failed = outcome.failed or len(outcome.broken)
-    print(f"{outcome.passed} passed, {failed} failed, {outcome.skipped} skipped")
-    return 1 if outcome.broken or failed else 0
+    lines = summary(outcome)
+    print("\n" + "\n".join(lines))
+    if name == "soak":
+        write_report(lines)
+    return 1 if outcome.broken or outcome.failed else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,38 @@
+"""The summary line is what CI goes by: a broken stage or an empty test run must never look green."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from e2e.suite import Outcome, Stage, add_counts, run, summary
+
+REPORT = (
+    '<testsuites><testsuite tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}"/></testsuites>'
+)
+
+
+def report(folder: Path, **counts: int) -> Path:
+    path = folder / "report.xml"
+    path.write_text(REPORT.format(**{"tests": 0, "failures": 0, "errors": 0, "skipped": 0} | counts))
+    return path
+
+
+def test_counts_of_a_report_are_added(tmp_path: Path) -> None:
+    """Failures and errors both count as failed; skipped tests are neither passed nor failed."""
+    outcome = Outcome()
+    assert add_counts(report(tmp_path, tests=10, failures=1, errors=2, skipped=3), outcome)
+    assert (outcome.passed, outcome.failed, outcome.skipped) == (4, 3, 3)
+
+
+def test_a_run_without_a_test_is_a_broken_stage(tmp_path: Path) -> None:
+    """A stage of tests that found none has not shown anything."""
+    assert not add_counts(report(tmp_path), Outcome())
+    assert not add_counts(tmp_path / "missing.xml", Outcome())
+
+
+def test_a_broken_stage_that_is_no_test_run_shows_in_the_count() -> None:
+    """The last line says that something failed although no test did."""
+    outcome = Outcome(passed=3)
+    run(Stage("cluster", ["false"]), outcome)
+    assert outcome.broken == ["cluster"]
+    assert summary(outcome)[-1] == "3 passed, 1 failed, 0 skipped"
