@@ -229,6 +229,13 @@ ENDINGS: tuple[Guard, ...] = (
         why="the kubelet's word OOMKilled is told",
     ),
     Guard(
+        test="test_more_memory_after_oom_runs_again",
+        file=f"{CORE}/training/plan.py",
+        line="    return history.spec_changed_since(last, entries, look.generation, look.spec_digest)\n",
+        instead="    return False\n",
+        why="a spec that is changed after a failed run is run",
+    ),
+    Guard(
         test="test_an_eviction_is_no_failure_of_the_run",
         file=f"{RESOURCES}/run_job.py",
         line='    return [*rules, {"action": "Ignore", "onPodConditions": [disrupted]}]\n',

@@ -205,6 +205,20 @@ def test_a_run_that_needs_too_much_memory_says_so(ready: Kubectl) -> None:
     assert "OOMKilled" in condition(job, "Succeeded")["message"]
 
 
+def test_more_memory_after_oom_runs_again(ready: Kubectl) -> None:
+    """The same code with a larger limit is run once more and makes the first version; a re-apply runs nothing."""
+    hungry = "hoard = [bytes([7]) * 1_000_000 for _ in range(200)]\n" + TRAIN
+    limits = [{"resources": {"limits": {"memory": memory}}} for memory in ("96Mi", "1Gi")]
+    ready.apply(config_map("code", train_py=hungry), training_job(trainer=limits[0]))
+    ready.wait_reason("tj", "late", "Succeeded", "TrainFailed", timeout=150)
+    ready.apply(training_job(trainer=limits[0]))
+    ready.apply(training_job(trainer=limits[1]))
+    job = ready.wait("tj", "late", "Succeeded", timeout=240)
+    assert [(run["reason"], run["generation"]) for run in job["status"]["runs"]] == [("Trained", 2), ("TrainFailed", 1)]
+    assert len({run["definition"] for run in job["status"]["runs"]}) == 1
+    assert [item["metadata"]["name"] for item in ready.list("mver")] == ["late-v1"]
+
+
 def test_an_eviction_is_no_failure_of_the_run(ready: Kubectl) -> None:
     """A pod that is evicted is replaced although backoffLimit is 0."""
     ready.apply(training_job())

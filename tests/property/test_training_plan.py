@@ -1,4 +1,4 @@
-"""Whatever people and the cluster do to a TrainingJob: one Job per definition, no number twice, kills lose nothing."""
+"""Whatever people and the cluster do to a TrainingJob: one Job per definition and spec, no number twice, no loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pintle.resources.run_job import ANNOTATION_DEFINITION
+from pintle.resources.run_job import ANNOTATION_DEFINITION, ANNOTATION_GENERATION, ANNOTATION_SPEC
 
 from tests.builders import PodBuilder, config_map, digest, model_version, training_job
 from tests.scenes import TrainingScene, result
@@ -57,6 +57,19 @@ def _fails(container: str, code: int) -> Act:
     return _ends(lambda scene: scene.fails_in(container, code, "last words"))
 
 
+def _fails_and_is_mended(seconds: int) -> Act:
+    """The run takes too long, and somebody gives it more time, maybe before the operator has looked."""
+
+    def act(scene: TrainingScene) -> None:
+        if _active(scene):
+            scene.job_ends("Failed", "DeadlineExceeded")
+            if seconds % 2:
+                scene.look()
+            scene.world.edit("TrainingJob", "delays", activeDeadlineSeconds=seconds)
+
+    return act
+
+
 def _unchanged(letter: int) -> Act:
     said = result("fetch", reason="Unchanged", message="same", identity=digest(LETTERS[letter]))
     return _ends(lambda scene: scene.fails_in("fetch", 67, said))
@@ -100,6 +113,7 @@ def _do(_: Any) -> None:
 PEOPLE = st.one_of(
     st.integers(0, 2).map(lambda seed: _edit(seed=seed)),
     st.booleans().map(lambda value: _edit(suspend=value)),
+    st.sampled_from([60, 600]).map(lambda seconds: _edit(activeDeadlineSeconds=seconds)),
     st.integers(1, 3).map(lambda limit: _edit(runsHistoryLimit=limit)),
     st.sampled_from([None, "one", "two"]).map(_code),
     st.sampled_from(["Job", "Pod", "ModelVersion"]).map(_lose),
@@ -111,12 +125,19 @@ CLUSTER = st.one_of(
     st.just(_pod(lambda pod: pod.disrupted())),
     st.builds(_succeeds, st.sampled_from([0, 0, 66, 68]), st.integers(0, 15)),
     st.builds(_fails, st.sampled_from(["fetch", "train", "evaluate", "upload"]), st.sampled_from([1, 65, 75, 78, 137])),
+    st.integers(60, 63).map(_fails_and_is_mended),
     st.integers(0, 15).map(_unchanged),
     st.just(_ends(lambda scene: scene.job_ends("Complete"))),
     st.just(_ends(lambda scene: scene.job_ends("Failed", "DeadlineExceeded"))),
     st.sampled_from([1.0, 40.0, 301.0]).map(lambda seconds: lambda scene: scene.world.tick(seconds)),
 )
 ACTS: st.SearchStrategy[list[Act]] = st.lists(st.one_of(PEOPLE, CLUSTER), max_size=12)
+
+
+def made_for(job: dict[str, Any]) -> tuple[str, int]:
+    """Definition and generation that a Job was made for."""
+    annotations = job["metadata"]["annotations"]
+    return annotations[ANNOTATION_DEFINITION], int(annotations[ANNOTATION_GENERATION])
 
 
 def started() -> TrainingScene:
@@ -158,7 +179,7 @@ def test_every_world_comes_to_rest_and_the_same_facts_give_the_same_plan(acts: l
 
 @given(ACTS)
 @settings(max_examples=200)
-def test_no_definition_has_two_jobs_and_one_run_goes_on_at_a_time(acts: list[Act]) -> None:
+def test_no_definition_has_two_jobs_of_one_spec_and_one_run_goes_on_at_a_time(acts: list[Act]) -> None:
     """At every moment; a Job that was cut short for a new definition has left before its successor comes."""
     scene = started()
     for act in acts:
@@ -166,8 +187,8 @@ def test_no_definition_has_two_jobs_and_one_run_goes_on_at_a_time(acts: list[Act
         act(scene)
         for _ in range(3):
             scene.look()
-            definitions = [job["metadata"]["annotations"][ANNOTATION_DEFINITION] for job in scene.jobs]
-            assert len(definitions) == len(set(definitions))
+            specs = [made_for(job) for job in scene.jobs]
+            assert len(specs) == len(set(specs))
             active = [job for job in scene.jobs if not (job.get("status") or {}).get("conditions")]
             ended = [job for job in active if "pintle.dev/ended" in job["metadata"]["annotations"]]
             assert len(active) - len(ended) <= 1
@@ -175,21 +196,44 @@ def test_no_definition_has_two_jobs_and_one_run_goes_on_at_a_time(acts: list[Act
 
 @given(ACTS)
 @settings(max_examples=200)
-def test_a_definition_that_has_a_result_is_never_run_again(acts: list[Act]) -> None:
-    """As long as its run is on record, whatever is deleted."""
+def test_a_definition_that_has_a_result_is_run_again_only_with_another_spec_after_a_failure(acts: list[Act]) -> None:
+    """As long as its run is on record, whatever is deleted; what suspends or forgets is no other spec."""
     scene = started()
     for act in acts:
         scene.settle()
-        final = {
-            run["definition"]
-            for run in scene.status.get("runs") or ()
-            if run["result"] != "Running" and run["reason"] != "Superseded"
-        }
+        final: dict[str, list[dict[str, Any]]] = {}
+        specs = {run["generation"]: run["spec"] for run in scene.status.get("runs") or ()}
+        for run in scene.status.get("runs") or ():
+            if run["result"] != "Running" and run["reason"] != "Superseded":
+                final.setdefault(run["definition"], []).append(run)
         act(scene)
-        plan = scene.plan()
-        made = [body for body in plan.create if body["kind"] == "Job"]
-        assert not final & {job["metadata"]["annotations"][ANNOTATION_DEFINITION] for job in made}
+        made = [body for body in scene.plan().create if body["kind"] == "Job"]
+        for job in made:
+            definition, generation = made_for(job)
+            if before := final.get(definition):
+                last = max(before, key=lambda run: int(run["generation"]))
+                later = {spec for number, spec in specs.items() if number > last["generation"]}
+                assert last["result"] == "Failed"
+                assert generation > last["generation"]
+                assert {job["metadata"]["annotations"][ANNOTATION_SPEC], *later} - {last["spec"]}
         scene.settle()
+
+
+@given(ACTS)
+@settings(max_examples=200)
+def test_one_definition_and_generation_have_one_run(acts: list[Act]) -> None:
+    """Of the runs on record, those that were cut short left out: at every moment, also between create and status."""
+    scene = started()
+    for act in acts:
+        act(scene)
+        for only in (1, None, None):
+            scene.world.execute("TrainingJob", "delays", scene.plan(), only=only)
+            runs = [run for run in scene.status.get("runs") or () if run["reason"] != "Superseded"]
+            made_of = {run["name"]: (run["definition"], run["generation"]) for run in runs}
+            cut_short = {run["name"] for run in scene.status.get("runs") or ()} - made_of.keys()
+            made_of |= {job["metadata"]["name"]: made_for(job) for job in scene.jobs}
+            counted = [key for name, key in made_of.items() if name not in cut_short]
+            assert len(counted) == len(set(counted))
 
 
 @given(ACTS)

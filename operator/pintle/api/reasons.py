@@ -193,7 +193,7 @@ REASONS: dict[str, Meaning] = {
     RESULT_LOST: Meaning(
         _TJ,
         "The run ended well, but its pod and with it the result are gone.",
-        "The record lies in storage under runs/; any change of the definition runs it again.",
+        "The record lies in storage under runs/; any change of the spec runs it again.",
         final=True,
     ),
     SUPERSEDED: Meaning(
@@ -204,8 +204,8 @@ REASONS: dict[str, Meaning] = {
     ),
     RUN_DELETED: Meaning(
         _TJ,
-        "Somebody deleted the run's Job before it ended; the same definition is not run again.",
-        "Change the definition, for instance the seed, to run it.",
+        "Somebody deleted the run's Job before it ended; the same spec is not run again.",
+        "Change the spec, for instance the seed, to run it.",
         final=True,
     ),
     CHECKING: Meaning(_MV, "A throw-away pod is looking at the model.", "Wait; `kubectl get pods` shows it."),

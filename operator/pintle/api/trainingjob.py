@@ -282,6 +282,10 @@ class RunStatus(ApiModel):
     """When its Job was created."""
     completionTime: Time | None = None
     """When it ended."""
+    generation: int | None = None
+    """metadata.generation of the spec that it was made of; after a failure a later one starts another run."""
+    spec: Annotated[str, Field(max_length=10)] | None = None
+    """Short digest of that spec without suspend and runsHistoryLimit, which start nothing."""
 
 
 class TrainingJobStatus(ApiModel):

@@ -30,6 +30,10 @@ from pintle.resources.pods import (
 
 ANNOTATION_DEFINITION = f"{names.GROUP}/definition"
 """On a Job: digest of the definition it runs."""
+ANNOTATION_GENERATION = f"{names.GROUP}/generation"
+"""On a Job: metadata.generation of the spec that it was made of."""
+ANNOTATION_SPEC = f"{names.GROUP}/spec"
+"""On a Job: short digest of that spec without suspend and history; with another one a failed run is run again."""
 ANNOTATION_ENDED = f"{names.GROUP}/ended"
 """On a Job that we stopped for good: JSON with reason, message and time."""
 OUTPUT_KEY_VOLUME = "key-output"
@@ -57,9 +61,13 @@ class RunnerDefaults:
 
 
 def run_job(
-    parent: Mapping[str, Any], spec: TrainingJobSpec, request: RunRequest, definition: str, runner: RunnerDefaults
+    parent: Mapping[str, Any],
+    spec: TrainingJobSpec,
+    request: RunRequest,
+    digests: tuple[str, str],
+    runner: RunnerDefaults,
 ) -> dict[str, Any]:
-    """The Job of one run, create-only. `request.run` is its name."""
+    """The Job of one run, create-only. `request.run` is its name, `digests` are those of definition and spec."""
     own = labels(names.COMPONENT_RUN, training_job=request.trainingJob, run=request.run, model=request.modelName)
     claims = Claims((d.storageUri for d in spec.datasets), (spec.output.storageUri,))
     return {
@@ -69,7 +77,11 @@ def run_job(
             "name": request.run,
             "namespace": request.namespace,
             "labels": own,
-            "annotations": {ANNOTATION_DEFINITION: definition},
+            "annotations": {
+                ANNOTATION_DEFINITION: digests[0],
+                ANNOTATION_GENERATION: str(parent["metadata"].get("generation", 0)),
+                ANNOTATION_SPEC: digests[1],
+            },
             "ownerReferences": [owner_reference(parent)],
         },
         "spec": {

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from pintle.contract.run import RunRequest
+from pintle.core.training.history import Entry, in_order
+from pintle.core.training.plan import plan as plan_training
 from pintle.resources.run_job import request_of
 
 from tests.builders import PodBuilder, config_map, digest, model_version, stamp, training_job
@@ -372,6 +374,254 @@ def test_what_makes_another_model_runs_again(change: dict[str, Any]) -> None:
     scene.settle()
     assert scene.succeeded == ("Unknown", "Pending")
     assert len(scene.jobs) == 2
+
+
+MORE_MEMORY = {"trainer": {"resources": {"limits": {"memory": "1Gi"}}}}
+
+
+def failed() -> TrainingScene:
+    """A TrainingJob whose first run has failed: its training needed more memory than it had."""
+    scene = going()
+    scene.fails_in("train", 137, reason="OOMKilled")
+    scene.settle()
+    assert scene.runs == [("Failed", "TrainFailed")]
+    return scene
+
+
+def refusal(reason: str) -> Callable[[TrainingScene], None]:
+    """`fetch` ends the run for this reason."""
+    code = {"DataInvalid": 65, "NeedMoreData": 68, "StorageUnavailable": 75}[reason]
+    return lambda scene: scene.fails_in("fetch", code, result("fetch", reason=reason, message="why"))
+
+
+def deleted(scene: TrainingScene) -> None:
+    """A person deletes the Job of the run."""
+    scene.world.remove("Job", scene.job["metadata"]["name"])
+    scene.settle()
+    scene.world.tick(10)
+
+
+KEYED = {"name": "train", "role": "Train", "storageUri": "pvc://data/months", "storage": {"secretRef": {"name": "key"}}}
+ELSEWHERE = {"output": {"storageUri": "pvc://elsewhere", "modelFormat": "ONNX"}}
+LOOSER = {"gates": [{"metric": "auc", "min": "0.5"}]}
+MENDED: list[Any] = [
+    ("TrainFailed", lambda scene: scene.fails_in("train", 137, reason="OOMKilled"), MORE_MEMORY),
+    ("DeadlineExceeded", lambda s: s.job_ends("Failed", "DeadlineExceeded"), {"activeDeadlineSeconds": 9000}),
+    ("ImagePullFailed", lambda s: s.pod(lambda pod: pod.waiting("train", "InvalidImageName")), {"backoffLimit": 1}),
+    ("GatesFailed", lambda scene: scene.succeeds("b", code=66, gates=[REFUSED]), LOOSER),
+    ("NeedMoreData", lambda scene: scene.succeeds("b", code=68), LOOSER),
+    ("NeedMoreData", refusal("NeedMoreData"), {"backoffLimit": 1}),
+    ("DataInvalid", refusal("DataInvalid"), {"backoffLimit": 1}),
+    ("StorageUnavailable", refusal("StorageUnavailable"), ELSEWHERE),
+    ("StorageUnavailable", refusal("StorageUnavailable"), {"datasets": [KEYED]}),
+    ("RunDeleted", deleted, {"backoffLimit": 1}),
+]
+
+
+@pytest.mark.parametrize(("reason", "fails", "mended"), MENDED, ids=[f"{m[0]}-{next(iter(m[2]))}" for m in MENDED])
+def test_a_spec_that_is_changed_after_a_failure_is_run(
+    reason: str, fails: Callable[[TrainingScene], None], mended: dict[str, Any]
+) -> None:
+    """Also outside the definition: the cause may lie there. One run, of its own name, with the new spec."""
+    scene = going()
+    names = {scene.job["metadata"]["name"]}
+    fails(scene)
+    scene.settle()
+    assert scene.succeeded == ("False", reason)
+    definition = scene.status["definition"]
+    scene.world.tick(60)
+    scene.world.edit("TrainingJob", "delays", **mended)
+    scene.settle()
+    assert scene.succeeded == ("Unknown", "Pending")
+    assert scene.runs == [("Running", "Running"), ("Failed", reason)]
+    assert scene.job["metadata"]["name"] not in names
+    assert scene.status["definition"] == definition
+    assert request(scene).trigger == {"kind": "Spec", "generation": 2}
+    numbers = [version["spec"]["version"] for version in scene.world.list("ModelVersion")]
+    scene.succeeds("c")
+    scene.settle()
+    assert scene.succeeded == ("True", "Trained")
+    assert scene.status["latestVersion"] == max(numbers, default=0) + 1
+    assert request(scene).outputUri == mended.get("output", {}).get("storageUri", "pvc://models")
+
+
+@pytest.mark.parametrize(
+    "change", [{"runsHistoryLimit": 2}, {"suspend": True}, {"seed": 0}], ids=["history", "suspend", "the same again"]
+)
+def test_what_says_nothing_new_does_not_run_a_failure_again(change: dict[str, Any]) -> None:
+    """The same spec, a longer memory, or holding back what has ended: none of them mends anything."""
+    scene = failed()
+    scene.world.edit("TrainingJob", "delays", **change)
+    scene.settle()
+    assert scene.succeeded == ("False", "TrainFailed")
+    scene.world.edit("TrainingJob", "delays", suspend=False)
+    scene.settle()
+    assert scene.succeeded == ("False", "TrainFailed")
+    assert len(scene.jobs) == 1
+
+
+def test_another_look_operator_or_image_does_not_run_a_failure_again() -> None:
+    """Only a person's change of the spec does."""
+    scene = failed()
+    scene.policy = type(POLICY)(server_image="s:2", runner_image="r:2")
+    for _ in range(10):
+        scene.world.tick(3600)
+        assert scene.look().changes_nothing
+
+
+def test_each_change_after_a_failure_runs_once() -> None:
+    """The second attempt fails as well: it is as final as the first, until the spec is changed again."""
+    scene = failed()
+    for count, limit in enumerate(["1Gi", "2Gi", "1Gi"], start=2):
+        scene.world.edit("TrainingJob", "delays", trainer={"resources": {"limits": {"memory": limit}}})
+        scene.settle()
+        assert len(scene.jobs) == count
+        scene.fails_in("train", 137, reason="OOMKilled")
+        scene.settle()
+        scene.world.tick(3600)
+        assert scene.look().changes_nothing
+        assert scene.succeeded == ("False", "TrainFailed")
+    assert len({job["metadata"]["name"] for job in scene.jobs}) == 4
+
+
+def test_after_the_second_attempt_succeeded_the_spec_starts_nothing() -> None:
+    """The failure before it is history."""
+    scene = failed()
+    scene.world.edit("TrainingJob", "delays", **MORE_MEMORY)
+    scene.settle()
+    scene.succeeds()
+    scene.settle()
+    scene.world.edit("TrainingJob", "delays", trainer={}, backoffLimit=2)
+    scene.settle()
+    assert scene.succeeded == ("True", "Trained")
+    assert len(scene.jobs) == 2
+
+
+def test_a_change_while_the_run_goes_on_is_tried_only_if_it_fails() -> None:
+    """More memory disturbs no run that is going; the run that failed without it is followed by one that has it."""
+    for fails in (False, True):
+        scene = going()
+        name = scene.job["metadata"]["name"]
+        scene.world.edit("TrainingJob", "delays", **MORE_MEMORY)
+        scene.settle()
+        assert [job["metadata"]["name"] for job in scene.jobs] == [name]
+        if fails:
+            scene.fails_in("train", 137, reason="OOMKilled")
+        else:
+            scene.succeeds()
+        scene.settle()
+        assert len(scene.jobs) == (2 if fails else 1)
+
+
+def test_suspend_and_resume_of_a_run_that_then_fails_does_not_run_it_again() -> None:
+    """To hold a run back is no wish for another one."""
+    scene = going()
+    for suspend in (True, False):
+        scene.world.edit("TrainingJob", "delays", suspend=suspend)
+        scene.settle()
+    scene.fails_in("train", 1)
+    scene.settle()
+    assert scene.succeeded == ("False", "TrainFailed")
+    assert len(scene.jobs) == 1
+
+
+def test_a_change_after_a_failure_waits_while_suspended() -> None:
+    """And is run when suspend is taken back, under the generation of that."""
+    scene = failed()
+    scene.world.edit("TrainingJob", "delays", suspend=True, **MORE_MEMORY)
+    scene.settle()
+    assert (scene.succeeded, len(scene.jobs)) == (("Unknown", "Suspended"), 1)
+    scene.world.edit("TrainingJob", "delays", suspend=False)
+    scene.settle()
+    assert len(scene.jobs) == 2
+    assert scene.status["runs"][0]["generation"] == 3
+
+
+def test_the_way_back_to_a_definition_that_failed_runs_it() -> None:
+    """The spec was changed after the failure, and another run was made of it: this one is asked for again."""
+    scene = failed()
+    scene.world.edit("TrainingJob", "delays", seed=1)
+    scene.settle()
+    scene.succeeds("b")
+    scene.settle()
+    scene.world.tick(60)
+    scene.world.edit("TrainingJob", "delays", seed=0)
+    scene.settle()
+    assert [reason for _, reason in scene.runs] == ["Running", "Trained", "TrainFailed"]
+
+
+def test_the_second_attempt_that_other_code_cut_short_is_made_anew() -> None:
+    """Superseded is no result for it either; its name is not used twice."""
+    scene = TrainingScene(code=config_map(train_py="one"))
+    scene.settle()
+    scene.fails_in("train", 1)
+    scene.settle()
+    scene.world.edit("TrainingJob", "delays", **MORE_MEMORY)
+    scene.settle()
+    name = scene.job["metadata"]["name"]
+    for code in ("two", "one"):
+        scene.world.add(config_map(train_py=code))
+        scene.settle()
+    assert scene.job["metadata"]["name"] != name
+    assert request(scene).trigger == {"kind": "Spec", "generation": 2, "attempt": 2}
+
+
+@pytest.mark.parametrize("ends", [None, "Failed", "Succeeded"])
+def test_what_a_second_attempt_follows_is_known_after_the_status_is_lost(ends: str | None) -> None:
+    """Generation and spec stand on the Jobs, whose times may be the same second: nothing is run once more."""
+    scene = failed()
+    scene.world.edit("TrainingJob", "delays", **MORE_MEMORY)
+    scene.settle()
+    if ends == "Failed":
+        scene.fails_in("train", 1)
+    elif ends:
+        scene.succeeds()
+    scene.settle()
+    before = dict(scene.status)
+    scene.world.set_status("TrainingJob", "delays", {})
+    scene.settle()
+    assert scene.status["runs"] == before["runs"]
+    assert scene.succeeded[0] == {None: "Unknown", "Failed": "False", "Succeeded": "True"}[ends]
+    assert len(scene.jobs) == 2
+
+
+def test_an_old_view_of_the_spec_starts_nothing() -> None:
+    """A look whose TrainingJob is older than the run that failed does not go back to the spec before it."""
+    scene = failed()
+    old = scene.parent
+    scene.world.edit("TrainingJob", "delays", **MORE_MEMORY)
+    scene.settle()
+    scene.fails_in("train", 1)
+    scene.settle()
+    observed = replace(scene.observed(), parent={**old, "status": scene.status})
+    assert plan_training(observed, scene.world.now, scene.policy).create == ()
+
+
+def test_the_failure_that_is_followed_stays_on_record_until_its_successor_is_seen() -> None:
+    """Forgotten too early, the definition would count as never run, and be run under a second name."""
+    scene = failed()
+    scene.world.tick(60)
+    scene.world.edit("TrainingJob", "delays", seed=1)
+    scene.settle()
+    scene.succeeds("b")
+    scene.settle()
+    scene.world.tick(60)
+    scene.world.edit("TrainingJob", "delays", seed=0, runsHistoryLimit=1)
+    before = scene.observed()
+    made = {body["metadata"]["name"] for body in scene.look().create}
+    assert made == {scene.job["metadata"]["name"]}
+    unseen = replace(before, parent=scene.parent, jobs=tuple(job for job in before.jobs if job in scene.jobs))
+    again = plan_training(unseen, scene.world.now, scene.policy)
+    assert {body["metadata"]["name"] for body in again.create} == made
+    scene.settle()
+    assert scene.runs == [("Running", "Running")]
+
+
+def test_of_two_runs_of_one_second_the_later_generation_is_the_newer() -> None:
+    """Whatever their names: a second attempt must not be taken for the first when the status is lost."""
+    older = Entry("delays-a", digest("d"), "Failed", "TrainFailed", start=stamp(World().now), generation=1)
+    newer = replace(older, name="delays-b", generation=2)
+    assert in_order([older, newer], []) == [newer, older]
 
 
 def test_the_way_code_is_called_is_part_of_the_identity() -> None:

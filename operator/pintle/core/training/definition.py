@@ -3,7 +3,8 @@
 The definition digest covers what makes another model: code bytes, image as written, command, arguments and environment
 of the trainer, hyperparameters, seed, schema, data sets with their selection, and the model's format. Outside it are
 how and where a run is carried out (resources, node selector, tolerations, keys, output place, back-off, deadline,
-suspend, history) and what it is measured by (gates): a change of these trains nothing.
+suspend, history) and what it is measured by (gates): a change of these trains nothing, unless the last run of the
+definition has failed. What counts as such a change is told by the spec digest.
 
 Only what differs from the API's default is digested, and an image that is not written counts as "": neither an
 upgrade of the operator with another default image nor a field that a later version adds trains anything again.
@@ -76,6 +77,16 @@ def definition_digest(spec: TrainingJobSpec, code: Mapping[str, Any]) -> str:
     )
 
 
+def spec_digest(spec: TrainingJobSpec) -> str:
+    """Short digest (10 hex) of all that a failed run could have failed for: the spec without suspend and history.
+
+    Holding a job back, or remembering more of it, does not say "again". As in the definition, defaults are left out.
+    Short, because it stands in the status for each run, and is compared with its few predecessors only.
+    """
+    outside = {"suspend", "runsHistoryLimit"}
+    return short(digest_value(spec.model_dump(by_alias=True, exclude_defaults=True, exclude=outside, mode="json")), 10)
+
+
 def parameters_of(spec: TrainingJobSpec) -> dict[str, str]:
     """Hyperparameters by name; their order means nothing."""
     return {item.name: item.value for item in spec.hyperparameters or ()}
@@ -92,9 +103,13 @@ def run_name(parent: Obj, definition: str, trigger: Mapping[str, Any]) -> str:
     return f"{name}-{short(run, 10)}"
 
 
-def trigger(attempt: int) -> dict[str, Any]:
-    """Why a run is made: its definition. An attempt above 1 follows one that another definition cut short."""
-    return {"kind": "Definition"} if attempt == 1 else {"kind": "Definition", "attempt": attempt}
+def trigger(attempt: int, generation: int | None = None) -> dict[str, Any]:
+    """Why a run is made: its definition, or a spec of this generation that was written after its last run failed.
+
+    An attempt above 1 follows one that another definition cut short.
+    """
+    why = {"kind": "Definition"} if generation is None else {"kind": "Spec", "generation": generation}
+    return why if attempt == 1 else {**why, "attempt": attempt}
 
 
 def run_request(

@@ -30,6 +30,10 @@ class Entry:
     version: int | None = None
     start: str | None = None
     completion: str | None = None
+    generation: int | None = None
+    """metadata.generation of the spec that the run was made of, None where its Job does not tell."""
+    spec: str | None = None
+    """Short digest of that spec, without what no run can fail for."""
 
     @property
     def is_final(self) -> bool:
@@ -52,6 +56,8 @@ class Entry:
             "version": self.version,
             "startTime": self.start,
             "completionTime": self.completion,
+            "generation": self.generation,
+            "spec": self.spec,
         }
         return {key: value for key, value in made.items() if value not in (None, "")}
 
@@ -67,10 +73,12 @@ def ended_early(entry: Entry, reason: str, message: str, now: datetime) -> Entry
 
 
 def in_order(entries: Iterable[Entry], before: Iterable[Entry]) -> list[Entry]:
-    """Newest first. Start times have whole seconds: where they are equal, the order of before stands, new ones lead."""
+    """Newest first. Start times have whole seconds: where they are equal, the later generation leads; where that is
+    equal too, the order of before stands, new ones lead.
+    """
     rank = {entry.name: index for index, entry in enumerate(before)}
     ordered = sorted(entries, key=lambda entry: (rank.get(entry.name, -1), entry.name))
-    return sorted(ordered, key=lambda entry: entry.start or "", reverse=True)
+    return sorted(ordered, key=lambda entry: (entry.start or "", entry.generation or 0), reverse=True)
 
 
 def kept(entries: list[Entry], limit: int, current: str | None) -> list[Entry]:
@@ -79,6 +87,18 @@ def kept(entries: list[Entry], limit: int, current: str | None) -> list[Entry]:
     needed = [entry for entry in entries if entry in newest or not entry.is_final or entry.name == current][:MAX_RUNS]
     others = [entry for entry in entries if entry not in needed][: max(0, min(limit, MAX_RUNS) - len(needed))]
     return [entry for entry in entries if entry in needed or entry in others]
+
+
+def spec_changed_since(failed: Entry, entries: Iterable[Entry], generation: int, spec: str) -> bool:
+    """True when the spec was changed after a run was made of it; a change that was taken back counts if it was run.
+
+    `generation` and `spec` (a digest) are those of today. Of a run whose own are not known nothing can be said; a
+    generation below its own comes from an old view of the TrainingJob. Both are False.
+    """
+    if failed.generation is None or generation <= failed.generation:
+        return False
+    later = [entry.spec for entry in entries if (entry.generation or 0) > failed.generation]
+    return any(other not in (None, failed.spec) for other in (spec, *later))
 
 
 def newest_version(entries: list[Entry]) -> int | None:
@@ -97,4 +117,6 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         version=item.get("version"),
         start=item.get("startTime"),
         completion=item.get("completionTime"),
+        generation=item.get("generation"),
+        spec=item.get("spec"),
     )

@@ -10,7 +10,7 @@ from pintle.api import reasons
 from pintle.api.trainingjob import TrainingJobSpec
 from pintle.core.conditions import FALSE, UNKNOWN, Condition
 from pintle.core.plan import Event, Obj, Policy
-from pintle.core.training.definition import TRAIN_FILE, code_of, definition_digest, files_of
+from pintle.core.training.definition import TRAIN_FILE, code_of, definition_digest, files_of, spec_digest
 from pintle.core.training.observed import TrainingObserved
 
 
@@ -43,6 +43,16 @@ class Look:
     @property
     def model(self) -> str:
         return self.spec.modelName or self.name
+
+    @property
+    def generation(self) -> int:
+        """metadata.generation of the spec."""
+        return int(self.observed.parent["metadata"].get("generation") or 0)
+
+    @property
+    def spec_digest(self) -> str:
+        """Short digest of the spec, without what no run can fail for."""
+        return spec_digest(self.spec)
 
     @property
     def highest(self) -> int:

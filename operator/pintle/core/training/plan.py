@@ -5,6 +5,7 @@
           suspended            suspend / resume    definition changed: remember Superseded, delete the Job
 
 A run that has ended is final: its definition is not run again, even if the Job is deleted. One run goes on at a time.
+One exception: after a run that failed, a spec that was changed since is run, once for each generation.
 A run enters `status.runs` when its Job has been seen, so that a Job that is missing later was deleted by somebody.
 It gets a version number only when a ModelVersion that names it has been seen, so that of two claimants of one number
 the loser takes the next.
@@ -58,18 +59,22 @@ def plan(observed: TrainingObserved, now: datetime, policy: Policy) -> Plan:
     look = begin(observed, now, policy, spec)
     before = history.recorded(parent)
     entries = history.in_order(all_runs(look, before), before)
-    current = _current(look, entries)
-    condition = _present(look, entries, current)
+    last = _last(look, entries)
+    failed = last if _asked_again(look, entries, last) else None
+    current = None if failed else last
+    condition = _present(look, entries, current, failed)
     if observed.write_error and (look.create or look.apply):
         condition = Condition(reasons.SUCCEEDED, FALSE, reasons.SPEC_INVALID, observed.write_error)
-    return _plan(look, entries, current, condition)
+    # The failed run that another follows is kept as well, or its definition would count as never run.
+    keep = history.kept(entries, spec.runsHistoryLimit, last.name if last else None)
+    return _plan(look, entries, current, condition, keep)
 
 
 # The run of the present definition ------------------------------------------------------------------------------------
 
 
-def _current(look: Look, entries: list[Entry]) -> Entry | None:
-    """The run of the present definition.
+def _last(look: Look, entries: list[Entry]) -> Entry | None:
+    """The newest run of the present definition.
 
     Where the code is missing: the run that goes on, or the last one as long as nobody has touched the spec since, so
     that a ConfigMap which is deleted after training takes nothing back.
@@ -86,10 +91,17 @@ def _current(look: Look, entries: list[Entry]) -> Entry | None:
     return same[0] if same else None
 
 
-def _present(look: Look, entries: list[Entry], current: Entry | None) -> Condition:
-    """The condition Succeeded; makes the Job where there is none."""
+def _asked_again(look: Look, entries: list[Entry], last: Entry | None) -> bool:
+    """True when the last run of the definition failed, and somebody has changed the spec since it was made."""
+    if last is None or last.result != FAILED or look.definition is None:
+        return False
+    return history.spec_changed_since(last, entries, look.generation, look.spec_digest)
+
+
+def _present(look: Look, entries: list[Entry], current: Entry | None, failed: Entry | None) -> Condition:
+    """The condition Succeeded; makes the Job where there is none. `failed` is the run that a new one follows."""
     if current is None:
-        return _start(look, entries)
+        return _start(look, entries, failed)
     if not current.is_final:
         return look.going[current.name]
     message = _full_message(look, current)
@@ -109,8 +121,8 @@ def _full_message(look: Look, current: Entry) -> str:
     return shown if clip_middle(shown, history.MAX_MESSAGE) == current.message else current.message
 
 
-def _start(look: Look, entries: list[Entry]) -> Condition:
-    """Nothing has been run of this definition."""
+def _start(look: Look, entries: list[Entry], failed: Entry | None) -> Condition:
+    """Nothing has been run of this definition, or it has failed and is to be run with another spec."""
     if look.problem is not None:
         look.again.append(SOURCE_POLL)
         return look.problem
@@ -122,31 +134,32 @@ def _start(look: Look, entries: list[Entry]) -> Condition:
         look.again.append(REGISTER_POLL)
         message = f"Waits until {', '.join(sorted(leaving))} has gone."
         return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, message)
-    run = _create_job(look, {entry.name for entry in entries})
+    run = _create_job(look, {entry.name for entry in entries}, failed)
     return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, f"Run {run} is being started.")
 
 
-def _create_job(look: Look, taken: set[str | None]) -> str:
+def _create_job(look: Look, taken: set[str | None], failed: Entry | None) -> str:
     """The Job of a new run, under the first name that no run had; its artifact would replace that of the other."""
     assert look.definition is not None  # else there is a problem
     parent, attempt = look.observed.parent, 1
+    generation = look.generation if failed else None
     taken = taken | {(version["spec"].get("source") or {}).get("run") for version in look.observed.versions}
-    while (run := run_name(parent, look.definition, trigger(attempt))) in taken:
+    while (run := run_name(parent, look.definition, trigger(attempt, generation))) in taken:
         attempt += 1
     known = known_identities(look.observed.versions)
-    request = run_request(parent, look.spec, look.code, run, trigger(attempt), known)
+    request = run_request(parent, look.spec, look.code, run, trigger(attempt, generation), known)
     runner = RunnerDefaults(look.policy.runner_image, look.policy.image_pull_policy, look.policy.trusted_types)
-    look.create.append(run_job(parent, look.spec, request, look.definition, runner))
-    look.why.append(f"no run of the definition {look.definition}: {run} is started")
+    look.create.append(run_job(parent, look.spec, request, (look.definition, look.spec_digest), runner))
+    why = f"{failed.name} failed ({failed.reason}) and the spec was changed" if failed else "no run"
+    look.why.append(f"{why} of the definition {look.definition}: {run} is started")
     return run
 
 
 # Putting it together --------------------------------------------------------------------------------------------------
 
 
-def _plan(look: Look, entries: list[Entry], current: Entry | None, condition: Condition) -> Plan:
-    parent, name = look.observed.parent, current.name if current else None
-    keep = history.kept(entries, look.spec.runsHistoryLimit, name)
+def _plan(look: Look, entries: list[Entry], current: Entry | None, condition: Condition, keep: list[Entry]) -> Plan:
+    parent = look.observed.parent
     status = {
         "observedGeneration": parent["metadata"].get("generation"),
         "conditions": set_conditions(parent, [condition], look.now),

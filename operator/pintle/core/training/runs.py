@@ -27,7 +27,13 @@ from pintle.core.training.states import (
 )
 from pintle.resources.collect_pod import collect_pod
 from pintle.resources.model_version import Trained, model_version, version_name
-from pintle.resources.run_job import ANNOTATION_DEFINITION, stop_job, suspend_job
+from pintle.resources.run_job import (
+    ANNOTATION_DEFINITION,
+    ANNOTATION_GENERATION,
+    ANNOTATION_SPEC,
+    stop_job,
+    suspend_job,
+)
 
 REGISTER_POLL = timedelta(seconds=5)
 MISSING = timedelta(seconds=10)
@@ -67,7 +73,13 @@ def _without_job(look: Look, entry: Entry) -> Entry:
 def _first_seen(job: Obj) -> Entry:
     metadata = job["metadata"]
     return Entry(
-        metadata["name"], definition_of(job), RUNNING, reasons.RUNNING, start=metadata.get("creationTimestamp")
+        metadata["name"],
+        definition_of(job),
+        RUNNING,
+        reasons.RUNNING,
+        start=metadata.get("creationTimestamp"),
+        generation=_generation_of(job),
+        spec=str((metadata.get("annotations") or {}).get(ANNOTATION_SPEC) or "")[:10] or None,
     )
 
 
@@ -177,6 +189,12 @@ def _version_with(look: Look, identity: str | None) -> str | None:
 def definition_of(job: Obj) -> str:
     """Digest of the definition that a Job runs; empty for a Job that is not ours."""
     return str((job["metadata"].get("annotations") or {}).get(ANNOTATION_DEFINITION) or "")
+
+
+def _generation_of(job: Obj) -> int | None:
+    """Generation of the spec that a Job was made of."""
+    text = str((job["metadata"].get("annotations") or {}).get(ANNOTATION_GENERATION) or "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _job_of(pod: Obj) -> str | None:
