@@ -159,10 +159,10 @@ TRAINING: tuple[Guard, ...] = (
     ),
     Guard(
         test="test_data_that_breaks_the_schema_train_nothing_and_say_why",
-        file="operator/pintle/train/fetch.py",
-        line="    schemas.refuse_if_wrong(findings)\n",
-        instead="",
-        why="fetch ends with 65 when the data break the schema, before training",
+        file="operator/pintle/train/reading.py",
+        line="                    message += _no_numbers(texts)\n",
+        instead='                    message += ""\n',
+        why="a column of words among numbers is refused with the rows and values that are wrong",
     ),
     Guard(
         test="test_a_crash_of_the_training_code_shows_exit_code_and_log_tail",
