@@ -263,6 +263,10 @@ class Feature(ApiModel):
     required: bool = Field(
         default=False, description="A missing value is an error; otherwise the model gets it as missing."
     )
+    availableAt: Annotated[str, Field(json_schema_extra=one_of("Prediction", "Training"))] = Field(
+        default="Prediction",
+        description="Training: known only afterwards; a spec that gives it to the model is refused.",
+    )
     min: Decimal | None = Field(default=None, description="Smallest value allowed.")
     max: Decimal | None = Field(default=None, description="Largest value allowed.")
     values: list[Annotated[str, Field(max_length=128)]] | None = Field(
@@ -302,6 +306,11 @@ class Schema(ApiModel):
         cel(
             "!has(self.features) || !self.features.exists(f, f.name == self.target)",
             "target must not be among the features: the model would be given what it is to predict",
+        ),
+        cel(
+            "!has(self.features) || self.features.all(f, !has(f.availableAt) || f.availableAt == 'Prediction')",
+            "a column with availableAt: Training is known only after the prediction: take it out of features, or the"
+            " model would learn from what it will not have",
         ),
         cel(
             "!(has(self.timeColumn) && self.timeColumn == self.target)"

@@ -22,10 +22,13 @@ from pintle.api.fields import (
     Time,
     cel,
     map_list,
+    one_of,
     ruled,
     rules,
     says,
 )
+from pintle.api.rollout import Guard, Rollout
+from pintle.api.watching import CAUSES, Monitoring, Notification, Owner, Retrain
 
 
 class Runtime(ApiModel):
@@ -131,14 +134,6 @@ class OnPromoted(ApiModel):
     )
 
 
-class Rollout(ApiModel):
-    """How a new revision takes over."""
-
-    progressDeadlineSeconds: Annotated[int, Field(ge=10, le=86400)] = Field(
-        default=600, description="A revision that is not ready after this long is reported; the old one goes on."
-    )
-
-
 FOLLOW_PATTERN = r"^(Latest|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
 Follow = Annotated[
     str,
@@ -170,8 +165,19 @@ class ModelDeploymentSpec(ApiModel):
     """The pods that serve."""
     traffic: Traffic = Field(default_factory=Traffic)
     """How requests arrive."""
+    automation: Annotated[str, Field(json_schema_extra=one_of("Act", "Observe"))] = "Act"
+    """Observe: everything is judged and told, nothing is promoted, rolled back or retrained."""
     rollout: Rollout = Field(default_factory=Rollout)
     """How a new revision takes over."""
+    guard: Guard | None = Field(default=None, description="After promotion; a canary has one of 600 s by default.")
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    """What is watched while it serves."""
+    retrain: Retrain | None = None
+    """What is retrained when it gets worse."""
+    owner: Owner | None = None
+    """Whom it concerns."""
+    notifications: list[Notification] | None = Field(default=None, max_length=4, json_schema_extra=map_list("receiver"))
+    """Who is told."""
 
     model_config = ruled(
         cel("has(self.version) != has(self.follow)", "give exactly one of version and follow"),
@@ -181,6 +187,10 @@ class ModelDeploymentSpec(ApiModel):
             "onPromoted must not move the alias that follow waits for",
         ),
     )
+
+
+Figure = Annotated[str, Field(max_length=16)]
+"""A number as text, rounded: a status with floats would never come to rest."""
 
 
 class RevisionStatus(ApiModel):
@@ -205,18 +215,173 @@ class RevisionStatus(ApiModel):
 
 
 class HistoryEntry(ApiModel):
-    """Something that was decided, newest first."""
+    """Something that was decided, with what it was decided from; newest first."""
 
     time: Time
     """When."""
     action: Annotated[str, Field(max_length=64)]
-    """What was done."""
+    """What was done: Serve, Step, Promote, Rollback, Pause, Resume, GoBack, Withdraw ..."""
     revision: Annotated[str, Field(max_length=16)] = ""
     """To which revision."""
     version: int | None = None
     """Version of that revision."""
     why: ShortText = ""
     """Why."""
+    rule: Annotated[str, Field(max_length=40)] | None = None
+    """Test or rule that decided."""
+    value: Figure | None = None
+    """What it measured of the revision."""
+    stableValue: Figure | None = None
+    """The same of the revision that it was compared with."""
+    rows: int | None = None
+    """Requests or rows behind value."""
+    stableRows: int | None = None
+    """Requests or rows behind stableValue."""
+    evidence: Figure | None = None
+    """Evidence in nats."""
+    threshold: Figure | None = None
+    """Evidence that was needed."""
+    by: Annotated[str, Field(max_length=63)] | None = None
+    """Who asked for it, as claimed by the annotation."""
+
+
+class TestStatus(ApiModel):
+    """What a test of the rollout says now."""
+
+    __test__ = False
+
+    name: Annotated[str, Field(max_length=40)]
+    """Name of the test."""
+    verdict: Annotated[str, Field(json_schema_extra=one_of("Pass", "Fail", "NeedMoreData", "SourceError"))]
+    """Pass, Fail, NeedMoreData or SourceError."""
+    value: Figure | None = None
+    """Of the canary."""
+    stableValue: Figure | None = None
+    """Of the stable."""
+    rows: int | None = None
+    """Canary's requests or rows."""
+    stableRows: int | None = None
+    """Stable's requests or rows."""
+    evidence: Figure | None = None
+    """Evidence that it is worse, in nats; Fail at threshold."""
+    threshold: Figure | None = None
+    """Evidence needed for Fail."""
+    passEvidence: Figure | None = None
+    """Evidence that it is not worse by the margin, in nats."""
+    passThreshold: Figure | None = None
+    """Evidence needed for Pass."""
+    dryRun: bool | None = None
+    """Judged, never acted upon."""
+    message: ShortText | None = None
+    """What a person should know."""
+
+
+class RolloutStatus(ApiModel):
+    """A rollout or guard that goes on."""
+
+    state: Annotated[str, Field(json_schema_extra=one_of("Canary", "Guard"))]
+    """Canary before promotion, Guard after it."""
+    step: int | None = None
+    """Number of the step, from 1."""
+    steps: int | None = None
+    """How many there are."""
+    paused: ShortText | None = None
+    """Why it is paused, if it is."""
+    startTime: Time | None = None
+    """When the canary got its first traffic."""
+    stepTime: Time | None = None
+    """When the step began."""
+    endTime: Time | None = None
+    """Deadline of the rollout, or end of the guard."""
+    expectedSeconds: int | None = None
+    """At the present rate, evidence will be enough after this long."""
+    verdict: Annotated[str, Field(max_length=16)] | None = None
+    """Of all tests together."""
+    asOfTime: Time | None = None
+    """When the figures were taken."""
+    tests: list[TestStatus] | None = Field(default=None, max_length=16, json_schema_extra=map_list("name"))
+    """What each test says."""
+
+
+class RefusedStatus(ApiModel):
+    """A revision that is not tried again until a person clears it."""
+
+    revision: Annotated[str, Field(max_length=16)]
+    """Its name."""
+    version: int | None = None
+    """Its version."""
+    why: ShortText = ""
+    """Why it was refused."""
+    time: Time | None = None
+    """When."""
+
+
+class ActionStatus(ApiModel):
+    """What became of the last word of a person (annotation pintle.dev/action)."""
+
+    id: Annotated[str, Field(max_length=63)]
+    """Its id."""
+    verb: Annotated[str, Field(max_length=32)]
+    """What was asked."""
+    result: Annotated[str, Field(json_schema_extra=one_of("Done", "Stale", "Refused"))]
+    """Done, Stale (meant for another moment), or Refused."""
+    message: ShortText | None = None
+    """Why."""
+    by: Annotated[str, Field(max_length=63)] | None = None
+    """Who asked, as claimed."""
+    time: Time | None = None
+    """When it was seen."""
+
+
+class DriftStatus(ApiModel):
+    """A feature or prediction that drifts, the strongest first."""
+
+    feature: Annotated[str, Field(max_length=128)]
+    """Name of the feature; score for the predictions."""
+    windowSeconds: int
+    """Window in which it is strongest."""
+    rows: int
+    """Rows of the window."""
+    psi: Figure
+    """Population stability index against the training data."""
+    low: Figure
+    """Lower end of it."""
+    threshold: Figure
+    """Drift above this: minPSI, or the floor of the training data."""
+    verdict: Annotated[str, Field(max_length=16)]
+    """Fail: it drifts."""
+
+
+class MonitoringStatus(ApiModel):
+    """What watching has found."""
+
+    asOfTime: Time | None = None
+    """When it was looked at last; written when something changes."""
+    features: int | None = None
+    """How many features are watched."""
+    drift: list[DriftStatus] | None = Field(default=None, max_length=5, json_schema_extra=ATOMIC)
+    """The strongest."""
+    rows: int | None = None
+    """Labelled rows behind loss and auc."""
+    loss: Figure | None = None
+    """Loss per labelled row."""
+    auc: Figure | None = None
+    """AUC of labelled rows."""
+    estimatedAccuracy: Figure | None = None
+    """Estimated from the scores; blind to concept drift."""
+
+
+class CauseStatus(ApiModel):
+    """Something for which a new version is wanted (spec.retrain.on), since it was found."""
+
+    cause: Annotated[str, Field(json_schema_extra=one_of(*CAUSES))]
+    """What it is."""
+    id: Annotated[str, Field(max_length=63)]
+    """The same for one finding, another for the next."""
+    since: Time
+    """When it was found."""
+    message: ShortText = ""
+    """With figures."""
 
 
 class AliasStatus(ApiModel):
@@ -235,11 +400,24 @@ class ModelDeploymentStatus(ApiModel):
 
     observedGeneration: int | None = None
     """metadata.generation that this status was decided for."""
-    conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
-    """Available, Progressing, Ready."""
+    conditions: list[Condition] | None = Field(default=None, max_length=12, json_schema_extra=map_list("type"))
+    """Available, Progressing, Ready, and what watching has found."""
+    sequence: int | None = None
+    """Number of the traffic write that this status was derived from."""
     stable: RevisionStatus | None = None
     """The revision that serves."""
     canary: RevisionStatus | None = Field(default=None, description="The revision that is about to take over.")
+    previous: RevisionStatus | None = Field(default=None, description="During the guard: the way back.")
+    rollout: RolloutStatus | None = None
+    """The rollout or guard that goes on."""
+    refused: list[RefusedStatus] | None = Field(default=None, max_length=8, json_schema_extra=map_list("revision"))
+    """Revisions that were refused, newest first."""
+    action: ActionStatus | None = None
+    """The last word of a person."""
+    monitoring: MonitoringStatus | None = None
+    """What watching has found."""
+    causes: list[CauseStatus] | None = Field(default=None, max_length=5, json_schema_extra=map_list("cause"))
+    """For what a new version is wanted."""
     alias: AliasStatus | None = None
     """The alias that this deployment moves."""
     url: Annotated[str, Field(max_length=512)] | None = None

@@ -149,8 +149,19 @@ class Gate(ApiModel):
     """Refuse a model below this."""
     max: Decimal | None = None
     """Refuse a model above this."""
-    comparedTo: Annotated[str, Field(json_schema_extra=one_of("Baseline"))] | None = None
-    """Baseline: what a majority, mean or last value and a linear fit reach on the same rows."""
+    comparedTo: (
+        Annotated[
+            str,
+            Field(
+                max_length=63,
+                pattern=r"^(Baseline|Champion|v[1-9][0-9]{0,5})$",
+                json_schema_extra=says("comparedTo is Baseline, Champion, or a version like v3"),
+            ),
+        ]
+        | None
+    ) = None
+    """Baseline: what a majority, mean or last value and a linear fit reach on the same rows. Champion: the version with
+    the alias champion, else the newest that no gate refused; a first model is compared with the Baseline."""
     require: Annotated[str, Field(json_schema_extra=one_of("Better", "NotWorse"))] = "Better"
     """Better: surely better than comparedTo. NotWorse: surely not worse by more than margin."""
     minImprovement: Decimal | None = None
@@ -198,6 +209,53 @@ class Output(ApiModel):
     """ONNX: the model is converted and its answers are compared. Skops: it is kept as scikit-learn wrote it."""
 
 
+class OnNewData(ApiModel):
+    """A new run when the data sets hold other partitions than the last run read."""
+
+    pollSeconds: Annotated[int, Field(ge=10, le=2592000)] = 3600
+    """How often names, sizes and etags are listed."""
+
+
+class Triggers(ApiModel):
+    """What starts a run besides a new definition. Drift and rollbacks come from ModelDeployments (spec.retrain)."""
+
+    schedule: (
+        Annotated[
+            str,
+            Field(
+                min_length=9,
+                max_length=128,
+                pattern=r"^[0-9A-Za-z*/,#L-]+( [0-9A-Za-z*/,#L-]+){4}$",
+                json_schema_extra=says('a schedule is five cron fields like "0 3 * * 1", without TZ='),
+            ),
+        ]
+        | None
+    ) = None
+    """Cron: minute, hour, day of month, month, day of week."""
+    timeZone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
+    """Time zone of the schedule, like Europe/Berlin."""
+    onNewData: OnNewData | None = None
+
+    model_config = ruled(
+        cel("!has(self.timeZone) || self.timeZone == 'UTC' || has(self.schedule)", "timeZone needs a schedule")
+    )
+
+
+class RetrainPolicy(ApiModel):
+    """How much may be trained by itself; a new definition and a person are not asked."""
+
+    mode: Annotated[str, Field(json_schema_extra=one_of("Automatic", "Suggest", "Off"))] = "Automatic"
+    """Suggest: a condition says that a run is wanted, and a person starts it."""
+    cooldownSeconds: Annotated[int, Field(ge=0, le=31536000)] = 3600
+    """Between the end of a run and the next that is triggered."""
+    maxPerDay: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Triggered runs in 24 hours."""
+    maxConsecutiveFailures: Annotated[int, Field(ge=1, le=100)] = 3
+    """After so many runs in a row that failed or were refused only a person starts another."""
+    minNewRows: Annotated[int, Field(ge=0, le=1000000000)] = 0
+    """With fewer rows than this that no earlier run has evaluated on or trained on, a run ends as NeedMoreData."""
+
+
 class TrainingJobSpec(ApiModel):
     """What to train, on what, and what it must show."""
 
@@ -217,6 +275,10 @@ class TrainingJobSpec(ApiModel):
     """Seed for the training code, the split and the bootstrap."""
     gates: list[Gate] | None = Field(default=None, max_length=16, json_schema_extra=ATOMIC)
     """What a model must show before it may be served."""
+    triggers: Triggers = Field(default_factory=Triggers)
+    """What starts a run besides a new definition."""
+    retrainPolicy: RetrainPolicy = Field(default_factory=RetrainPolicy)
+    """How much may be trained by itself."""
     backoffLimit: Annotated[int, Field(ge=0, le=10)] = Field(
         default=2, description="How often a run that broke is tried again."
     )
@@ -284,8 +346,50 @@ class RunStatus(ApiModel):
     """When it ended."""
     generation: int | None = None
     """metadata.generation of the spec that it was made of; after a failure a later one starts another run."""
+    trigger: TriggerStatus | None = None
+    """What started it."""
     spec: Annotated[str, Field(max_length=10)] | None = None
     """Short digest of that spec without suspend and runsHistoryLimit, which start nothing."""
+
+
+class TriggerStatus(ApiModel):
+    """What started a run, with the figures that caused it."""
+
+    kind: Annotated[str, Field(max_length=32)]
+    """Definition, Spec, Schedule, NewData, Person, or a cause of spec.retrain of a ModelDeployment."""
+    id: Annotated[str, Field(max_length=63)] | None = None
+    """The same for one cause, another for the next."""
+    source: Annotated[str, Field(max_length=63)] | None = None
+    """ModelDeployment that asked, or who did."""
+    message: ShortText | None = None
+    """With figures."""
+
+
+class GovernorStatus(ApiModel):
+    """What the governor said last, and what it has counted."""
+
+    refused: TriggerStatus | None = None
+    """The newest trigger that was not allowed to train."""
+    reason: Annotated[str, Field(max_length=64)] | None = None
+    """Why: Cooldown, DailyBudget, ConsecutiveFailures, RunGoing, NothingNew, Suggested, TurnedOff, Suspended."""
+    message: ShortText | None = None
+    """The same for people."""
+    retryTime: Time | None = None
+    """When it may be allowed."""
+    triggeredTimes: list[Time] | None = Field(default=None, max_length=50, json_schema_extra=ATOMIC)
+    """Starts of triggered runs in the last 24 hours, newest first."""
+    consecutiveFailures: int | None = None
+    """Runs in a row that failed or were refused."""
+    seen: list[Annotated[str, Field(max_length=63)]] | None = Field(
+        default=None, max_length=20, json_schema_extra=ATOMIC
+    )
+    """Ids of triggers that were answered."""
+    scheduleTime: Time | None = None
+    """The last time of the schedule that was answered."""
+    listing: Annotated[str, Field(max_length=71)] | None = None
+    """Digest of the names, sizes and etags of the data when they were last listed."""
+    listingTime: Time | None = None
+    """When they were listed."""
 
 
 class TrainingJobStatus(ApiModel):
@@ -294,7 +398,9 @@ class TrainingJobStatus(ApiModel):
     observedGeneration: int | None = None
     """metadata.generation that this status was decided for."""
     conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
-    """Succeeded."""
+    """Succeeded, and RetrainSuggested or RetrainHeld."""
+    governor: GovernorStatus | None = None
+    """Who asked for a run by itself, and what was answered."""
     definition: Digest | None = Field(default=None, description="Digest of the definition that was run last.")
     runs: list[RunStatus] | None = Field(default=None, max_length=10, json_schema_extra=map_list("name"))
     """The newest runs, newest first."""

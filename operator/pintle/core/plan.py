@@ -48,6 +48,40 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """Something that was decided about traffic or training, with what it was decided from: one line of the audit trail."""
+
+    action: str
+    """Serve, Step, Promote, Rollback, GoBack, Pause, Resume, Refuse, Train, Defer ..."""
+    subject: str
+    """Revision, run or version that it is about."""
+    why: str
+    rule: str = ""
+    """Test or brake that decided."""
+    query: str = ""
+    value: float | None = None
+    stable_value: float | None = None
+    rows: float | None = None
+    stable_rows: float | None = None
+    evidence: float | None = None
+    """In nats."""
+    threshold: float | None = None
+    by: str = ""
+    """Who asked for it, as claimed."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that people want to be told. `id` is the same for the same finding: it is told once."""
+
+    id: str
+    reason: str
+    message: str
+    receivers: tuple[str, ...] = ()
+    owner: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything one look decides. Empty fields mean: leave as it is."""
 
@@ -65,6 +99,9 @@ class Plan:
     """Look again after this long even when nothing happens."""
     why: tuple[str, ...] = ()
     """What was decided and from which facts, for the log."""
+    decisions: tuple[Decision, ...] = ()
+    """What was decided about traffic or training; written once the effects are carried out."""
+    notify: tuple[Notice, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:
@@ -85,3 +122,7 @@ class Policy:
     """How long a revision without traffic stays before its Deployment is deleted."""
     check_attempts: int = 6
     trusted_types: tuple[str, ...] = ()
+    has_metrics: bool = False
+    """The operator was given a Prometheus; without one nothing can be judged."""
+    scrape: timedelta = field(default=timedelta(seconds=15))
+    """The scrape interval of the servers: the grid on which canary and stable are compared."""
