@@ -49,7 +49,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Decision:
-    """Something that was decided about traffic or training, with what it was decided from: one line of the audit trail."""
+    """Something that was decided about traffic or training, and from what: one line of the audit trail."""
 
     action: str
     """Serve, Step, Promote, Rollback, GoBack, Pause, Resume, Refuse, Train, Defer ..."""
