@@ -1,0 +1,83 @@
+"""The four outcomes of a check, and what a judgement of two revisions consists of (docs/judgement.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PASS = "Pass"
+FAIL = "Fail"
+NEED_MORE_DATA = "NeedMoreData"
+SOURCE_ERROR = "SourceError"
+VERDICTS = (PASS, FAIL, NEED_MORE_DATA, SOURCE_ERROR)
+"""Only Fail may roll back; NeedMoreData and SourceError hold, the latter without ever aborting anything."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one revision has shown: rows (or requests, or pod-seconds) seen and the bad ones (or their summed loss)."""
+
+    rows: float = 0.0
+    bad: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Bad per row; 0 without rows."""
+        return self.bad / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test of a look. Evidence and thresholds are in nats: Fail and Pass mean that evidence reached a threshold."""
+
+    __test__ = False
+    """The name is the field's, not pytest's."""
+
+    name: str
+    verdict: str
+    tested: Arm
+    control: Arm
+    difference: float | None
+    """Tested minus control, as the blocks with both of them show it; None before there is such a block."""
+    fail_evidence: float
+    fail_threshold: float
+    pass_evidence: float
+    pass_threshold: float
+    dry_run: bool = False
+    """Shown, but neither rolls back nor holds up a promotion."""
+    query: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A look at one rollout: revision `tested` beside revision `control` ("" where there is none).
+
+    `origin` is the start of the rollout, where the grid of blocks begins; `at` is the end of the last closed block that
+    was judged, both in unix seconds. `rows` are the requests that `tested` has answered since the origin.
+    """
+
+    tested: str
+    control: str
+    origin: float
+    at: float
+    tests: tuple[TestResult, ...]
+    rows: float
+    source_error: str = ""
+    message: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """SourceError before all else; Fail if one test that counts fails; Pass if all that count pass."""
+        if self.source_error:
+            return SOURCE_ERROR
+        counted = [test for test in self.tests if not test.dry_run]
+        if any(test.verdict == FAIL for test in counted):
+            return FAIL
+        if counted and all(test.verdict == PASS for test in counted):
+            return PASS
+        return NEED_MORE_DATA
+
+    @property
+    def failing(self) -> tuple[TestResult, ...]:
+        """The tests that count and fail."""
+        return tuple(test for test in self.tests if test.verdict == FAIL and not test.dry_run)
