@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -15,14 +16,21 @@ class Load:
     """Context manager that sends `per_second` requests until it is left; half of them on fresh connections.
 
     A failure is an answer other than 2xx, a connection error, or no answer within a second. Ends at `limit_seconds`.
+    `body` is what is sent each time, or a function that makes it. `versions` counts good answers by version.
     """
 
-    def __init__(self, url: str, body: Mapping[str, Any], per_second: int = 40, limit_seconds: float = 600) -> None:
+    def __init__(
+        self,
+        url: str,
+        body: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+        per_second: int = 40,
+        limit_seconds: float = 600,
+    ) -> None:
         assert "://127.0.0.1" in url, "load goes to loopback only"
         self.sent = 0
         self.answered = 0
         self.failures: list[str] = []
-        self._versions: set[str] = set()
+        self.versions: Counter[str] = Counter()
         self._seen = threading.Condition()
         self._url, self._body = url, body
         self._interval = 1 / per_second
@@ -40,10 +48,14 @@ class Load:
 
     def wait_for_version(self, version: str, seconds: float = 60) -> None:
         """Waits until an answer of that version has come."""
+        self.wait_for_answers(version, 1 + self.versions[version], seconds)
+
+    def wait_for_answers(self, version: str, count: int, seconds: float = 60) -> None:
+        """Waits until that version has given so many answers in all."""
         with self._seen:
-            if not self._seen.wait_for(lambda: version in self._versions, timeout=seconds):
+            if not self._seen.wait_for(lambda: self.versions[version] >= count, timeout=seconds):
                 raise AssertionError(
-                    f"no answer of version {version}; seen {self._versions}, failed {self.failures[:3]}"
+                    f"fewer than {count} answers of version {version}; seen {self.versions}, failed {self.failures[:3]}"
                 )
 
     async def _run(self) -> None:
@@ -62,7 +74,8 @@ class Load:
     async def _one(self, client: httpx.AsyncClient, fresh: bool) -> None:
         headers = {"connection": "close"} if fresh else {}
         try:
-            answer = await client.post(self._url, json=self._body, headers=headers)
+            body = self._body() if callable(self._body) else self._body
+            answer = await client.post(self._url, json=body, headers=headers)
         except httpx.HTTPError as error:
             self.failures.append(repr(error))
             return
@@ -71,5 +84,5 @@ class Load:
             return
         self.answered += 1
         with self._seen:
-            self._versions.add(str(json.loads(answer.content).get("version")))
+            self.versions[str(json.loads(answer.content).get("version"))] += 1
             self._seen.notify_all()
