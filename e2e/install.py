@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from e2e import images
-from e2e.cluster import provider
+from e2e.cluster import ahead, provider
 from e2e.cluster.access import Access, access
 from e2e.cluster.errors import ClusterError
 from e2e.kubectl import Kubectl, KubectlError
@@ -30,6 +30,9 @@ def helm(doors: Access, *words: str) -> None:
 def install(values: list[str]) -> None:
     """Charts of the kinds and of the operator; waits until the operator's pods are ready."""
     found = provider.choose()
+    if found.name == "source":
+        # Downloads and Debian's installer leave the CPUs to the compiler for much of the time.
+        ahead.begin(images.references)
     found.up()
     references = images.references()
     found.load(list(references.values()))

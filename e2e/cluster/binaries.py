@@ -24,20 +24,26 @@ KUBERNETES = GoBinary(
     ),
 )
 
+# One module with one version of Kubernetes' libraries, which all of these are made of.
+_ADDONS = "addons"
 HELM = GoBinary(
     "helm",
-    "v3.22.0",
+    "v3.21.4",
     package="helm.sh/helm/v3/cmd/helm",
-    linker_flags="-X helm.sh/helm/v3/internal/version.version=v3.22.0",
+    linker_flags="-X helm.sh/helm/v3/internal/version.version=v3.21.4",
+    shared=_ADDONS,
 )
 TRAEFIK = GoBinary(
     "traefik",
     "v3.6.12",
     package="github.com/traefik/traefik/v3/cmd/traefik",
     linker_flags="-X github.com/traefik/traefik/v3/pkg/version.Version=v3.6.12",
+    shared=_ADDONS,
 )
-COREDNS = GoBinary("coredns", "v1.15.0")
-METRICS_SERVER = GoBinary("metrics-server", "v0.9.0", package="sigs.k8s.io/metrics-server/cmd/metrics-server")
+COREDNS = GoBinary("coredns", "v1.14.6", package="./coredns", shared=_ADDONS)
+METRICS_SERVER = GoBinary(
+    "metrics-server", "v0.9.0", package="sigs.k8s.io/metrics-server/cmd/metrics-server", shared=_ADDONS
+)
 PROMETHEUS = GoBinary(
     "prometheus",
     "v3.13.0",
@@ -45,9 +51,10 @@ PROMETHEUS = GoBinary(
     # Of some thirty ways to discover targets the one that finds pods; Debian's package lacks just that one.
     tags="remove_all_sd,enable_kubernetes_sd",
     linker_flags="-X github.com/prometheus/common/version.Version=3.13.0",
+    shared=_ADDONS,
 )
 VERSITYGW = GoBinary("versitygw", "v1.8.0", package="github.com/versity/versitygw/cmd/versitygw")
 PAUSE = GoBinary("pause", "v1")
 
-# In the order in which somebody waiting for the cluster wants them.
-ALL = (KUBERNETES, PAUSE, COREDNS, HELM, TRAEFIK, METRICS_SERVER, PROMETHEUS, VERSITYGW)
+# What a cluster needs besides KUBERNETES, in the order in which it wants them.
+ON_TOP = (PAUSE, COREDNS, METRICS_SERVER, TRAEFIK, PROMETHEUS, HELM)

@@ -140,6 +140,8 @@ def _controllers() -> list[str | Path]:
         "--use-service-account-credentials=true",
         f"--bind-address={settings.NODE_ADDRESS}",
         "--leader-elect=false",
+        # It makes this folder, which would otherwise lie outside ours.
+        f"--flex-volume-plugin-dir={folder() / 'kubelet' / 'volume-plugins'}",
         # Tests wait for Jobs, autoscalers and garbage collection; the defaults are made for thousands of nodes.
         "--kube-api-qps=200",
         "--kube-api-burst=400",

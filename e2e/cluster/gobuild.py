@@ -13,6 +13,7 @@ from pathlib import Path
 from . import cache, paths, progress
 from .errors import ClusterError
 
+_COMPILED: set[Path] = set()
 _OLDEST_GO = (1, 21)  # from here on `go` fetches the newer toolchain that a go.mod asks for by itself
 
 
@@ -21,7 +22,8 @@ class GoBinary:
     """A program from one module below `go/`.
 
     `package` is the Go package to build (the module's own, or one it requires); `links` are further names of the
-    same file.
+    same file. `shared` names the module where it is not the program's own: programs of one module have the same
+    versions of everything, so what two of them import is compiled once.
     """
 
     name: str
@@ -30,11 +32,12 @@ class GoBinary:
     links: tuple[str, ...] = ()
     linker_flags: str = ""
     tags: str = ""
+    shared: str = ""
 
     @property
     def module(self) -> Path:
         """The folder with its go.mod."""
-        return paths.GO_MODULES / self.name
+        return paths.GO_MODULES / (self.shared or self.name)
 
     def content(self) -> str:
         """Changes with whatever decides what is built."""
@@ -64,8 +67,11 @@ class GoBinary:
         with progress.step(f"build {self.name} {self.version}", "build") as step:
             total = _count_packages(go, self)
             compiled = _compile(go, self, target, lambda done: step.note(f"{done} of up to {total} packages"))
-            # Go keeps compiled packages of its own; a build that found most of them there tells no one's waiting time.
-            step.telling = compiled > total // 2
+            # Go keeps compiled packages of its own; a build that found most of them there tells no one's waiting time,
+            # unless it was this very process that compiled them for another program of the module.
+            step.telling = compiled > total // 2 or self.module in _COMPILED
+            if step.telling:
+                _COMPILED.add(self.module)
             for link in self.links:
                 (target / link).symlink_to(self.name)
 

@@ -29,8 +29,10 @@ def build(name: str, builder: builders.Builder | None = None) -> str:
     file = paths.IMAGES / name / "Dockerfile"
     reference = f"{prefix()}/{name}:{dockerfile.content(file, paths.REPOSITORY, chosen.base())}"
     if not chosen.has(reference):
-        with lock(f"image-{name}"), progress.step(f"image {name}", "build"):
-            chosen.build(file, paths.REPOSITORY, reference)
+        with lock(f"image-{name}"):
+            if not chosen.has(reference):
+                with progress.step(f"image {name}", "build"):
+                    chosen.build(file, paths.REPOSITORY, reference)
     return reference
 
 

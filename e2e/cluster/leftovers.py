@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -70,6 +71,16 @@ def shim_sockets() -> list[Path]:
     return found
 
 
+def listens(file: Path) -> bool:
+    """Whether somebody takes connections at this socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(file))
+        except OSError:
+            return False
+    return True
+
+
 def _shared_folders() -> None:
     """Files of ours in folders whose place nobody lets us choose."""
     for link in Path("/var/log/containers").glob("*.log"):
@@ -82,6 +93,11 @@ def _shared_folders() -> None:
         if "-" not in container:
             (results / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
             file.unlink()
+    # The kubelet listens for device plugins here, wherever its own folder is.
+    devices = Path("/var/lib/kubelet/device-plugins")
+    if not listens(devices / "kubelet.sock"):
+        (devices / "kubelet.sock").unlink(missing_ok=True)
+        (devices / "kubelet_internal_checkpoint").unlink(missing_ok=True)
     # Not ours alone, but gone again when nobody else has anything in them.
     for folder in (
         "/run/containerd/s",
@@ -89,6 +105,8 @@ def _shared_folders() -> None:
         "/var/log/containers",
         "/var/lib/cni/results",
         "/var/lib/cni",
+        "/var/lib/kubelet/device-plugins",
+        "/var/lib/kubelet",
     ):
         try:
             Path(folder).rmdir()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from . import addons, binaries, builders, controlplane, images, settings, source
+from . import addons, ahead, binaries, builders, controlplane, images, settings, source
 from .doors import Doors
 from .errors import ClusterError
 from .foreign import Foreign
@@ -44,7 +44,9 @@ class Source:
     name: str = "source"
 
     def up(self) -> None:
-        """Control plane, node, add-ons."""
+        """Control plane, node, add-ons. These are built while the control plane is: neither keeps all CPUs busy."""
+        source.check()
+        ahead.begin(*(binary.folder for binary in binaries.ON_TOP))
         source.up()
         addons.install()
         binaries.HELM.folder()

@@ -37,8 +37,9 @@ SYSCTLS_WANTED = {
 SYSCTLS_TOUCHED = (
     *SYSCTLS_WANTED,
     "net.bridge.bridge-nf-call-ip6tables",
-    "net.ipv4.conf.all.forwarding",
-    "net.ipv4.conf.default.forwarding",
+    # Setting ip_forward sets these, too: every interface's forwarding, and whether redirects are believed.
+    "net.ipv4.conf.*.forwarding",
+    "net.ipv4.conf.all.accept_redirects",
     "net.ipv4.conf.all.route_localnet",
     "net.ipv6.conf.all.forwarding",
     "net.netfilter.nf_conntrack_max",

@@ -44,10 +44,15 @@ def running() -> dict[str, int]:
     return {name: identity.pid for name, identity in found.items() if identity}
 
 
+def check() -> None:
+    """Whether this machine can have one: ClusterError before minutes go into building."""
+    preflight.check(set(running().values()))
+
+
 def up() -> None:
     """Come up from any state: nothing there, some of it dead, all of it there."""
     with lock(f"cluster-{settings.NAME}"):
-        preflight.check(set(running().values()))
+        check()
         packages.require(_COMMANDS)
         binaries.KUBERNETES.folder()
         _prepare_machine()

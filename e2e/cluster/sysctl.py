@@ -10,17 +10,19 @@ _ROOT = Path("/proc/sys")
 
 
 def _file(name: str, root: Path) -> Path:
-    return root / name.replace(".", "/")
+    return root / (name if "/" in name else name.replace(".", "/"))
 
 
 def read(names: Iterable[str], root: Path = _ROOT) -> dict[str, str]:
-    """The present values of those that exist on this machine."""
+    """The present values of those that exist on this machine; `*` in a name stands for any one part of it."""
     values = {}
-    for name in names:
-        try:
-            values[name] = _file(name, root).read_text().strip()
-        except OSError:
-            continue
+    for pattern in names:
+        # Slashes as in the file system: an interface's name may have a dot.
+        for file in sorted(root.glob(pattern.replace(".", "/"))):
+            try:
+                values["/".join(file.relative_to(root).parts)] = file.read_text().strip()
+            except OSError:
+                continue
     return values
 
 
@@ -53,6 +55,9 @@ def restore(record: Path, root: Path = _ROOT) -> None:
         values = json.loads(record.read_text())
     except (OSError, ValueError):
         return
-    # Setting ip_forward sets every interface's forwarding too, so the single ones come after it.
-    write(dict(sorted(values.items(), key=lambda item: item[0] != "net.ipv4.ip_forward")), root)
+    # Setting ip_forward, or forwarding for all, sets every interface's too, so the single ones come after it.
+    first = ("net/ipv4/ip_forward", "net.ipv4.ip_forward", "net/ipv4/conf/all/forwarding")
+    for name in first:
+        write({name: values[name]} if name in values else {}, root)
+    write(values, root)
     record.unlink()

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import progress
+from . import cache, progress
 from .errors import ClusterError
 
 # Command or file -> Debian package.
@@ -44,7 +44,8 @@ def require(commands: Iterable[str]) -> None:
     by_hand = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise ClusterError(f"Missing here: {', '.join(lacking)}. On Debian or Ubuntu, as root: {by_hand}")
-    with progress.step(f"apt-get install {' '.join(packages)}", "build"):
+    # One at a time: the cluster and the images are prepared side by side.
+    with cache.lock("packages"), progress.step(f"apt-get install {' '.join(packages)}", "build"):
         _apt(["update"], by_hand)
         _apt(["install", "--yes", "--no-install-recommends", *packages], by_hand)
     if still := missing(lacking):

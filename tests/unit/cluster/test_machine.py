@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from e2e.cluster import cgroups, leftovers, node, paths, preflight, sysctl
+from e2e.cluster import cgroups, leftovers, node, paths, preflight, settings, sysctl
 from e2e.cluster.errors import ClusterError
 
 
@@ -110,6 +111,33 @@ def test_sysctls_go_back_to_what_they_were(tmp_path: Path) -> None:
     sysctl.restore(record, root)
     assert forward.read_text() == "0"
     assert not record.exists()
+
+
+def test_what_a_setting_sets_besides_goes_back_too(tmp_path: Path) -> None:
+    """As the kernel does it: forwarding for all sets each interface's, and switches redirects on when it ends."""
+    root, record = tmp_path / "sys", tmp_path / "record.json"
+    before = {"ip_forward": "0", "conf/all/forwarding": "0", "conf/all/accept_redirects": "0"}
+    before |= {"conf/eth0.5/forwarding": "1", "conf/lo/forwarding": "0"}
+    for name, value in before.items():
+        file = root / "net/ipv4" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(value)
+    sysctl.remember(settings.SYSCTLS_TOUCHED, record, root)
+    for name in before:
+        (root / "net/ipv4" / name).write_text("1")
+    sysctl.restore(record, root)
+    assert {name: (root / "net/ipv4" / name).read_text() for name in before} == before
+
+
+def test_a_socket_is_only_taken_away_when_nobody_listens(tmp_path: Path) -> None:
+    """Another kubelet of this machine keeps its own."""
+    file = tmp_path / "kubelet.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(file))
+        server.listen(1)
+        assert leftovers.listens(file)
+    assert file.exists()
+    assert not leftovers.listens(file)
 
 
 def test_a_setting_that_the_kernel_lacks_is_named(tmp_path: Path) -> None:
