@@ -153,7 +153,7 @@ def _score(made: Made) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
 
 
 def _fault_nodes(made: Made, constants: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
-    """Nodes from `logit` to the outputs. A fault is a tensor of zero whose making fails, or takes long, for a bad row."""
+    """From `logit` to the outputs. A fault is a tensor of zero whose making fails, or takes long, for a bad row."""
     nodes: list[onnx.NodeProto] = []
     parts = ["logit"]
     if made.errors:
