@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pintle.core.judgement.findings import Findings
+from pintle.core.judgement.verdict import Judgement
 from pintle.core.plan import Obj
 
 
@@ -29,3 +31,9 @@ class DeploymentObserved:
     pods: tuple[Obj, ...] = ()
     write_error: str | None = None
     """What the API server answered when it refused one of our last writes, None when none was refused."""
+    judgement: Judgement | None = None
+    """What the trial of the present rollout or guard says; None before its first look."""
+    metrics_error: str | None = None
+    """Why nothing can be judged: no Prometheus is set up, or it does not answer."""
+    findings: Findings | None = None
+    """What watching has found; None before its first look."""
