@@ -1,16 +1,46 @@
-"""The truth of a rollout: who gets which share, who leaves, what was done last. One annotation beside the weights."""
+"""The truth of a rollout: who gets which share, how far it is, what was refused. One annotation beside the weights."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pintle.resources.revision import Revision
 
 FULL = 100
+MOST_REFUSED = 8
+"""So many refusals are remembered, the newest: the status has room for no more."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a deed was decided from. `value` is of the revision it is about, `stable_value` of the other one."""
+
+    rule: str = ""
+    query: str = ""
+    value: float | None = None
+    stable_value: float | None = None
+    rows: float | None = None
+    stable_rows: float | None = None
+    evidence: float | None = None
+    """In nats."""
+    threshold: float | None = None
+    by: str = ""
+    """Who asked for it, as claimed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Without what is unknown."""
+        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) not in (None, "")}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Figures:
+        """Raises TypeError or ValueError for what are no figures."""
+        texts = ("rule", "query", "by")
+        known: dict[str, Any] = {key: str(value) if key in texts else float(value) for key, value in raw.items()}
+        return cls(**known)
 
 
 @dataclass(frozen=True)
@@ -22,15 +52,23 @@ class Deed:
     revision: str
     version: int
     why: str
+    figures: Figures = Figures()
 
     def to_dict(self) -> dict[str, Any]:
+        figures = self.figures.to_dict()
         return {
             "time": self.time,
             "action": self.action,
             "revision": self.revision,
             "version": self.version,
             "why": self.why,
-        }
+        } | ({"figures": figures} if figures else {})
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Deed:
+        """Raises KeyError, TypeError or ValueError for what is no deed."""
+        time, action, revision, why = (str(raw[key]) for key in ("time", "action", "revision", "why"))
+        return cls(time, action, revision, int(raw["version"]), why, Figures.from_dict(raw.get("figures") or {}))
 
 
 @dataclass(frozen=True)
@@ -46,22 +84,98 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A revision that is not tried again until a person clears it."""
+
+    version: int
+    why: str
+    time: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"version": self.version, "why": self.why, "time": self.time}
+
+
+@dataclass(frozen=True)
+class Word:
+    """The last word of a person, and what became of it: Done, Stale or Refused. Its id is not heard again."""
+
+    id: str
+    verb: str
+    result: str
+    message: str
+    by: str
+    time: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How far a rollout or a guard is. A new one begins with an empty course; times are RFC 3339, "" is not yet."""
+
+    step: int = 0
+    """Index into the planned steps."""
+    stepped: str = ""
+    """When that step began; empty before the first one."""
+    origin: str = ""
+    """When the tested revision first got traffic: start of the trial, of its grid and of its evidence."""
+    due: str = ""
+    """From when deadlineSeconds count: the origin, or the last time a person let it go on."""
+    guarded: str = ""
+    """When the guard began."""
+    counted: int = 0
+    """Requests that the canary had answered when the step began."""
+    asked: int = 0
+    """So many steps a person wants taken without further judgement (1: the first; one more than there are: promote)."""
+    paused: str = ""
+    """Why it waits for a person."""
+    losses: int = 0
+    """How often the tested revision had no ready pod left while it had traffic."""
+    blinded: str = ""
+    """Since when nothing can be judged."""
+    blind: float = 0.0
+    """Seconds for which nothing could be judged before that."""
+    would: str = ""
+    """What automation Observe has said it would do, so that it says it once."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Course:
+        """Raises ValueError for a time that is none."""
+        known: dict[str, Any] = {key: _time(raw.get(key)) for key in ("stepped", "origin", "due", "guarded", "blinded")}
+        known |= {key: max(int(raw.get(key) or 0), 0) for key in ("step", "counted", "asked", "losses")}
+        known |= {key: str(raw.get(key) or "") for key in ("paused", "would")}
+        return cls(**known, blind=float(raw.get("blind") or 0.0))
+
+
+@dataclass(frozen=True)
 class Record:
     """Revisions are named by their 8 hex digits; an empty name means none. Times are RFC 3339."""
 
     stable: str = ""
     canary: str = ""
-    """In the route beside the stable; so far with weight 0, until it takes over."""
+    """In the route beside the stable until it takes over."""
+    previous: str = ""
+    """During the guard, in the route beside the stable: the way back."""
     weights: Mapping[str, int] = field(default_factory=dict)
     """Percent for every revision in the route; 100 in all."""
     revisions: Mapping[str, Revision] = field(default_factory=dict)
     """What every revision named here is made of."""
     retiring: Mapping[str, str] = field(default_factory=dict)
     """Revisions out of the route, and since when: they finish their requests, then go."""
-    refused: Mapping[str, str] = field(default_factory=dict)
-    """Revisions that must not be tried again, and why."""
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    """Revisions that must not be tried again."""
+    former: str = ""
+    """The revision that served before the stable: where a rollback without a version goes."""
+    back: str = ""
+    """The revision that a person wants to serve again, whatever the spec says, until it does."""
     since: str = ""
     """When the weights became what they are."""
+    course: Course = Course()
+    word: Word | None = None
     alias: Claim | None = None
     last: Deed | None = None
     sequence: int = 0
@@ -72,8 +186,16 @@ class Record:
         """The stable revision."""
         return self.revisions.get(self.stable)
 
+    @property
+    def in_guard(self) -> bool:
+        return bool(self.previous)
+
     def with_(self, **changes: Any) -> Record:
         return replace(self, **changes)
+
+    def on(self, **changes: Any) -> Record:
+        """The same with changes to its course."""
+        return replace(self, course=replace(self.course, **changes))
 
     def same_as(self, other: Record) -> bool:
         """Equal but for the number of the write."""
@@ -83,11 +205,16 @@ class Record:
         raw: dict[str, Any] = {
             "stable": self.stable,
             "canary": self.canary,
+            "previous": self.previous,
             "weights": dict(self.weights),
             "revisions": {name: revision.to_dict() for name, revision in self.revisions.items()},
             "retiring": dict(self.retiring),
-            "refused": dict(self.refused),
+            "refused": {name: refusal.to_dict() for name, refusal in self.refused.items()},
+            "former": self.former,
+            "back": self.back,
             "since": self.since,
+            **self.course.to_dict(),
+            "word": self.word.to_dict() if self.word else None,
             "alias": self.alias.to_dict() if self.alias else None,
             "last": self.last.to_dict() if self.last else None,
             "sequence": self.sequence,
@@ -100,17 +227,22 @@ class Record:
         """The record, or None where the text is lost, is none, or contradicts itself."""
         try:
             raw = json.loads(text or "")
-            alias, last = raw.get("alias"), raw.get("last")
+            alias, last, word = raw.get("alias"), raw.get("last"), raw.get("word")
             record = cls(
                 stable=str(raw["stable"]),
                 canary=str(raw.get("canary", "")),
+                previous=str(raw.get("previous", "")),
                 weights={str(name): int(weight) for name, weight in raw["weights"].items()},
                 revisions={name: Revision.from_dict(name, facts) for name, facts in raw.get("revisions", {}).items()},
                 retiring={name: format_time(parse_time(at)) for name, at in raw.get("retiring", {}).items()},
-                refused={str(name): str(why) for name, why in raw.get("refused", {}).items()},
+                refused={str(name): _refusal(found) for name, found in raw.get("refused", {}).items()},
+                former=str(raw.get("former", "")),
+                back=str(raw.get("back", "")),
                 since=format_time(parse_time(raw["since"])),
+                course=Course.from_dict(raw),
+                word=Word(**{key: str(value) for key, value in word.items()}) if word else None,
                 alias=Claim(alias["name"], int(alias["version"]), int(alias["sequence"])) if alias else None,
-                last=Deed(**last) if last else None,
+                last=Deed.from_dict(last) if last else None,
                 sequence=int(raw["sequence"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -118,11 +250,13 @@ class Record:
         return record if record._consistent() else None
 
     def _consistent(self) -> bool:
-        in_route = {self.stable, self.canary} - {""}
+        in_route = {self.stable, self.canary, self.previous} - {""}
         return (
             self.stable in self.revisions
+            and not (self.canary and self.previous)
+            and self.stable not in (self.canary, self.previous)
             and set(self.weights) == in_route
-            and in_route <= set(self.revisions)
+            and in_route | ({self.back, self.former} - {""}) <= set(self.revisions)
             and sum(self.weights.values()) == FULL
             and min(self.weights.values()) >= 0
         )
@@ -139,3 +273,14 @@ def parse_time(text: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
     return at
+
+
+def _time(raw: Any) -> str:
+    return format_time(parse_time(raw)) if raw else ""
+
+
+def _refusal(raw: Any) -> Refusal:
+    if isinstance(raw, str):
+        # As records were written before a refusal had a version and a time.
+        return Refusal(0, raw, "")
+    return Refusal(int(raw["version"]), str(raw["why"]), str(raw["time"]))

@@ -46,7 +46,7 @@ def resolve(
     if not is_ready(version):
         return Request(made, reasons.VERSION_NOT_READY, f"{version['metadata']['name']} is not Ready{_why(version)}")
     if made is not None and made.name in record.refused:
-        return Request(made, reasons.REVISION_NOT_READY, record.refused[made.name])
+        return Request(made, reasons.REVISION_NOT_READY, record.refused[made.name].why)
     return Request(made)
 
 

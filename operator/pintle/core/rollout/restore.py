@@ -19,12 +19,15 @@ from pintle.resources.revision import Revision
 
 def read_record(parent: Obj, fleet: Fleet, with_gateway: bool, now: str) -> Record:
     """The record of the carrier; the later one while a gateway comes or goes; else restored; else empty."""
+    return latest(fleet, with_gateway) or _restored(parent, fleet, now)
+
+
+def latest(fleet: Fleet, with_gateway: bool) -> Record | None:
+    """The record as it was last written, or None where it is lost or contradicts itself."""
     carriers = (fleet.route, fleet.root) if with_gateway else (fleet.root, fleet.route)
     found = [record for record in map(_annotation, carriers) if record is not None]
-    if found:
-        # On equal numbers the carrier that the spec names, which is the first.
-        return max(found, key=lambda record: record.sequence)
-    return _restored(parent, fleet, now)
+    # On equal numbers the carrier that the spec names, which is the first.
+    return max(found, key=lambda record: record.sequence, default=None)
 
 
 def _annotation(carrier: Obj | None) -> Record | None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from pintle.contract import names
-from pintle.core.rollout.record import Claim, Deed, Record
+from pintle.core.rollout.record import Claim, Course, Deed, Figures, Record, Refusal, Word
 from pintle.resources.revision import Revision
 
 from tests.builders import model_deployment
@@ -21,10 +21,28 @@ RECORD = Record(
     weights={"aaaaaaaa": 100, "bbbbbbbb": 0},
     revisions={"aaaaaaaa": REVISION, "bbbbbbbb": Revision("bbbbbbbb", 4, "sha256:" + "b" * 64, "s3://models/b", "x:1")},
     retiring={"cccccccc": "2026-01-05T12:00:00.000Z"},
-    refused={"dddddddd": "5 % errors"},
+    refused={"dddddddd": Refusal(5, "5 % errors", "2026-01-05T11:00:00.000Z")},
     since="2026-01-05T12:00:00.500Z",
+    former="aaaaaaaa",
+    back="bbbbbbbb",
+    course=Course(
+        step=1,
+        stepped="2026-01-05T12:00:00.500Z",
+        origin="2026-01-05T11:58:00.000Z",
+        due="2026-01-05T11:59:00.000Z",
+        counted=34,
+        asked=2,
+        paused="a person said so",
+        losses=1,
+        blinded="2026-01-05T12:00:00.000Z",
+        blind=12.5,
+        would="Step 2",
+    ),
+    word=Word("a1", "promote", "Done", "", "ann", "2026-01-05T12:00:00.500Z"),
     alias=Claim("champion", 3, 7),
-    last=Deed("2026-01-05T12:00:00.500Z", "Promote", "aaaaaaaa", 3, "all its pods are ready"),
+    last=Deed(
+        "2026-01-05T12:00:00.500Z", "Step", "bbbbbbbb", 4, "a person asked", Figures("errors", value=0.01, by="ann")
+    ),
     sequence=12,
 )
 
