@@ -46,6 +46,10 @@ TARGET_FEATURE = "target must not be among the features: the model would be give
 TARGET_COLUMN = "target must be another column than timeColumn and keyColumn"
 NOTHING_TO_RUN = "there is nothing to run: give source.configMapRef, trainer.image or trainer.command"
 LATEST = "an alias cannot be called latest"
+KNOWN_AFTERWARDS = (
+    "a column with availableAt: Training is known only after the prediction: take it out of features, or the model "
+    "would learn from what it will not have"
+)
 
 
 def job(**changes: Any) -> Object:
@@ -97,6 +101,23 @@ def follows(alias: str, **changes: Any) -> Object:
 
 def routed(**fields: Any) -> Object:
     return model_deployment(traffic__gateway={"parentRefs": [{"name": "edge"}], **fields})
+
+
+def canary(**changes: Any) -> Object:
+    """A deployment whose revisions go by steps; changes below spec.rollout."""
+    return model_deployment(
+        rollout={"sensitivity": "Balanced"}, **{f"rollout__{path}": value for path, value in changes.items()}
+    )
+
+
+def judged(**fields: Any) -> Object:
+    return canary(metrics=[fields])
+
+
+def own(count: int) -> Object:
+    """A canary with so many metrics of a user's own, and a change to one of Pintle's."""
+    metrics = [{"name": f"m{number}", "query": "vector(1)", "max": "2"} for number in range(count)]
+    return canary(metrics=[{"name": "errors", "dryRun": True}, *metrics])
 
 
 SECRET = {"secretKeyRef": {"name": "keys", "key": "a"}}
@@ -272,6 +293,30 @@ TRAINING_JOB = [
         job(schema__features=[{"name": "late", "type": "Boolean"}]),
     ),
     Case(
+        "features that are there when a prediction is asked for",
+        KNOWN_AFTERWARDS,
+        feature(availableAt="Prediction"),
+        feature(availableAt="Training"),
+    ),
+    Case(
+        "gates: something to compare with",
+        "comparedTo is Baseline, Champion, or a version like v3",
+        gate(comparedTo="v3"),
+        gate(comparedTo="v0"),
+    ),
+    Case(
+        "a schedule of five fields",
+        'a schedule is five cron fields like "0 3 * * 1", without TZ=',
+        job(triggers={"schedule": "*/5 3-7 * JAN MON,TUE", "timeZone": "Europe/Berlin"}),
+        job(triggers={"schedule": "CRON_TZ=UTC 0 3 * * 1"}),
+    ),
+    Case(
+        "a time zone of something",
+        "timeZone needs a schedule",
+        job(triggers={"timeZone": "UTC"}),
+        job(triggers={"timeZone": "Europe/Berlin"}),
+    ),
+    Case(
         "the target is no other column",
         TARGET_COLUMN,
         job(schema__keyColumn="flight"),
@@ -313,6 +358,12 @@ MODEL_VERSION = [
         version_feature(values=["AA"]),
     ),
     Case("the target is no feature", TARGET_FEATURE, version_feature(), version_feature(name="late")),
+    Case(
+        "features that are there when a prediction is asked for",
+        KNOWN_AFTERWARDS,
+        version_feature(availableAt="Prediction"),
+        version_feature(availableAt="Training"),
+    ),
     Case(
         "the target is no other column",
         TARGET_COLUMN,
@@ -429,6 +480,68 @@ MODEL_DEPLOYMENT = [
         routed(path="delays"),
     ),
     Case("paths that are plain", "a path must not contain //, /. or /..", routed(path="/"), routed(path="/a/../b")),
+    Case(
+        "steps: a share or a pause",
+        "a step has either a weight or pause: true",
+        canary(steps=[{"weight": 5, "minSeconds": 60}, {"pause": True}, {"weight": 50, "pause": False}]),
+        canary(steps=[{"weight": 5}, {"weight": 50, "pause": True}]),
+    ),
+    Case(
+        "steps: some traffic",
+        "steps need at least one with a weight",
+        canary(steps=[{"pause": True}, {"weight": 1}]),
+        canary(steps=[{"pause": True}]),
+    ),
+    Case(
+        "metrics: for a canary",
+        "metrics and advanced are for a canary: give sensitivity or steps too",
+        canary(sensitivity=GONE, steps=[{"weight": 5}], advanced={"minRows": 100}),
+        model_deployment(rollout__advanced={"minRows": 100}),
+    ),
+    Case(
+        "metrics: a query of one's own",
+        "a metric of your own needs a query; errors, slow, missing, loss and restarts are measured by Pintle and have "
+        "none",
+        judged(name="basket", query="vector(1)", max="2"),
+        judged(name="errors", query="vector(1)", max="2"),
+    ),
+    Case(
+        "metrics: a limit",
+        "a metric with a query needs max, min or maxIncrease",
+        judged(name="basket", query="vector(1)", maxIncrease="0.1"),
+        judged(name="basket", query="vector(1)"),
+    ),
+    Case(
+        "metrics: limits of Pintle's",
+        "the limits of errors, slow, missing and loss stand in rollout.advanced",
+        judged(name="errors", dryRun=True),
+        judged(name="errors", max="0.1"),
+    ),
+    Case(
+        "metrics: not too many",
+        "at most 5 metrics of your own: each is judged at its own price in evidence",
+        own(5),
+        own(6),
+    ),
+    Case("numbers", DECIMAL, canary(advanced={"slowSeconds": "0.25"}), canary(advanced={"slowSeconds": "1/4"})),
+    Case(
+        "error probabilities",
+        "an error probability lies between 0 and 0.5",
+        canary(advanced={"alpha": "0.01", "beta": "0.2"}),
+        canary(advanced={"alpha": "0"}),
+    ),
+    Case(
+        "shares",
+        "a share lies between 0 and 1",
+        canary(advanced={"errors": {"tolerated": "0", "margin": "0.005"}}),
+        canary(advanced={"errors": {"tolerated": "0", "margin": "1.5"}}),
+    ),
+    Case(
+        "labels: a bound",
+        "a labelled metric needs min or max",
+        model_deployment(monitoring={"labelled": [{"metric": "auc", "min": "0.6"}]}),
+        model_deployment(monitoring={"labelled": [{"metric": "auc"}]}),
+    ),
 ]
 
 CASES = [*TRAINING_JOB, *MODEL_VERSION, *MODEL_DEPLOYMENT]

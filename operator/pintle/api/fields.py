@@ -69,7 +69,7 @@ StorageUri = Annotated[
     str,
     Field(
         min_length=7,
-        max_length=512,
+        max_length=320,
         pattern=URI_PATTERN,
         json_schema_extra=says(
             "storage is written pvc://<claim>/<path> or s3://<bucket>/<path>",
@@ -89,13 +89,20 @@ Image = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=512,
+        max_length=320,
         json_schema_extra=rules(cel(r"!self.matches('\\s')", "an image name has no white space")),
     ),
 ]
 ShortText = Annotated[str, Field(max_length=256)]
 LongText = Annotated[str, Field(max_length=1024)]
-Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
+# To the millisecond at most: 2026-01-05T12:00:00.000Z.
+Time = Annotated[str, Field(max_length=24, json_schema_extra={"format": "date-time"})]
+Line = Annotated[str, Field(max_length=96)]
+# Integers of a status. What is above its bound is written as the bound (core/fitting.py).
+Count = Annotated[int, Field(ge=0, le=999_999_999_999)]
+Generation = Annotated[int, Field(ge=0, le=9_999_999_999)]
+VersionNumber = Annotated[int, Field(ge=0, le=999_999)]
+TriggerId = Annotated[str, Field(max_length=40)]
 ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
 
 
@@ -109,24 +116,25 @@ class ApiModel(BaseModel):
 
 
 # An object's status stays below 20 kB with everything at its bound (tests/unit/api/test_crd.py).
-MAX_CONDITION_MESSAGE = 1536
-MAX_RUN_MESSAGE = 512
+MAX_CONDITION_MESSAGE = 1400
+MAX_DEPLOYMENT_MESSAGE = 200
+MAX_RUN_MESSAGE = 300
 
 
 class Condition(ApiModel):
     """A standard Kubernetes condition."""
 
-    type: Annotated[str, Field(min_length=1, max_length=64)]
+    type: Annotated[str, Field(min_length=1, max_length=32)]
     """What it is about; see docs/reference/reasons.md."""
     status: Annotated[str, Field(json_schema_extra=one_of("True", "False", "Unknown"))]
     """True, False or Unknown."""
-    reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    reason: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Z][A-Za-z0-9]*$")]
     """One word for programs; see docs/reference/reasons.md."""
     message: Annotated[str, Field(max_length=MAX_CONDITION_MESSAGE)] = ""
     """Sentences for people."""
     lastTransitionTime: Time
     """When the status last changed."""
-    observedGeneration: Annotated[int, Field(ge=0)] | None = None
+    observedGeneration: Generation | None = None
     """metadata.generation that this was decided for."""
 
 

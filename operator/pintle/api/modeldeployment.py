@@ -8,11 +8,15 @@ from pydantic import Field
 
 from pintle.api.fields import (
     ATOMIC,
+    MAX_DEPLOYMENT_MESSAGE,
     ApiModel,
     Condition,
+    Count,
     Digest,
     EnvVar,
+    Generation,
     Image,
+    Line,
     Name,
     ObjectName,
     ParentName,
@@ -20,6 +24,8 @@ from pintle.api.fields import (
     ShortText,
     StorageUri,
     Time,
+    TriggerId,
+    VersionNumber,
     cel,
     map_list,
     one_of,
@@ -27,7 +33,7 @@ from pintle.api.fields import (
     rules,
     says,
 )
-from pintle.api.rollout import Guard, Rollout
+from pintle.api.rollout import MAX_TEST_NAME, MAX_TESTS, Guard, Rollout
 from pintle.api.watching import CAUSES, Monitoring, Notification, Owner, Retrain
 
 
@@ -93,7 +99,7 @@ PathPrefix = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=256,
+        max_length=128,
         pattern=r"^/[A-Za-z0-9._~/-]*$",
         json_schema_extra=says(
             "a path begins with / and has letters, digits and . _ ~ - / only",
@@ -189,16 +195,28 @@ class ModelDeploymentSpec(ApiModel):
     )
 
 
-Figure = Annotated[str, Field(max_length=16)]
+Figure = Annotated[str, Field(max_length=12)]
 """A number as text, rounded: a status with floats would never come to rest."""
+RevisionName = Annotated[str, Field(max_length=8)]
+"""Eight hexadecimal digits."""
+Claimed = Annotated[str, Field(max_length=40)]
+"""Who asked, as claimed by the annotation."""
+TestName = Annotated[str, Field(max_length=MAX_TEST_NAME)]
+
+
+class DeploymentCondition(Condition):
+    """A standard Kubernetes condition."""
+
+    message: Annotated[str, Field(max_length=MAX_DEPLOYMENT_MESSAGE)] = ""
+    """Sentences for people."""
 
 
 class RevisionStatus(ApiModel):
     """A revision that exists."""
 
-    revision: Annotated[str, Field(max_length=16)]
+    revision: RevisionName
     """Name of the revision; its objects are called <deployment>-<revision>."""
-    version: int
+    version: VersionNumber
     """Version that it serves."""
     digest: Digest
     """Digest of the model."""
@@ -208,7 +226,7 @@ class RevisionStatus(ApiModel):
     """Image that serves."""
     weight: Annotated[int, Field(ge=0, le=100)] = 0
     """Share of the traffic in percent."""
-    readyReplicas: int = 0
+    readyReplicas: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Pods that are ready."""
     createdTime: Time | None = None
     """When it was made."""
@@ -219,29 +237,29 @@ class HistoryEntry(ApiModel):
 
     time: Time
     """When."""
-    action: Annotated[str, Field(max_length=64)]
+    action: Annotated[str, Field(max_length=16)]
     """What was done: Serve, Step, Promote, Rollback, Pause, Resume, GoBack, Withdraw ..."""
-    revision: Annotated[str, Field(max_length=16)] = ""
+    revision: RevisionName = ""
     """To which revision."""
-    version: int | None = None
+    version: VersionNumber | None = None
     """Version of that revision."""
-    why: ShortText = ""
+    why: Annotated[str, Field(max_length=80)] = ""
     """Why."""
-    rule: Annotated[str, Field(max_length=40)] | None = None
+    rule: TestName | None = None
     """Test or rule that decided."""
     value: Figure | None = None
     """What it measured of the revision."""
     stableValue: Figure | None = None
     """The same of the revision that it was compared with."""
-    rows: int | None = None
+    rows: Count | None = None
     """Requests or rows behind value."""
-    stableRows: int | None = None
+    stableRows: Count | None = None
     """Requests or rows behind stableValue."""
     evidence: Figure | None = None
     """Evidence in nats."""
     threshold: Figure | None = None
     """Evidence that was needed."""
-    by: Annotated[str, Field(max_length=63)] | None = None
+    by: Claimed | None = None
     """Who asked for it, as claimed by the annotation."""
 
 
@@ -250,7 +268,7 @@ class TestStatus(ApiModel):
 
     __test__ = False
 
-    name: Annotated[str, Field(max_length=40)]
+    name: TestName
     """Name of the test."""
     verdict: Annotated[str, Field(json_schema_extra=one_of("Pass", "Fail", "NeedMoreData", "SourceError"))]
     """Pass, Fail, NeedMoreData or SourceError."""
@@ -258,9 +276,9 @@ class TestStatus(ApiModel):
     """Of the canary."""
     stableValue: Figure | None = None
     """Of the stable."""
-    rows: int | None = None
+    rows: Count | None = None
     """Canary's requests or rows."""
-    stableRows: int | None = None
+    stableRows: Count | None = None
     """Stable's requests or rows."""
     evidence: Figure | None = None
     """Evidence that it is worse, in nats; Fail at threshold."""
@@ -272,7 +290,7 @@ class TestStatus(ApiModel):
     """Evidence needed for Pass."""
     dryRun: bool | None = None
     """Judged, never acted upon."""
-    message: ShortText | None = None
+    message: Annotated[str, Field(max_length=64)] | None = None
     """What a person should know."""
 
 
@@ -281,11 +299,11 @@ class RolloutStatus(ApiModel):
 
     state: Annotated[str, Field(json_schema_extra=one_of("Canary", "Guard"))]
     """Canary before promotion, Guard after it."""
-    step: int | None = None
+    step: Annotated[int, Field(ge=0, le=20)] | None = None
     """Number of the step, from 1."""
-    steps: int | None = None
+    steps: Annotated[int, Field(ge=0, le=20)] | None = None
     """How many there are."""
-    paused: ShortText | None = None
+    paused: Line | None = None
     """Why it is paused, if it is."""
     startTime: Time | None = None
     """When the canary got its first traffic."""
@@ -293,24 +311,24 @@ class RolloutStatus(ApiModel):
     """When the step began."""
     endTime: Time | None = None
     """Deadline of the rollout, or end of the guard."""
-    expectedSeconds: int | None = None
+    expectedSeconds: Count | None = None
     """At the present rate, evidence will be enough after this long."""
     verdict: Annotated[str, Field(max_length=16)] | None = None
     """Of all tests together."""
     asOfTime: Time | None = None
     """When the figures were taken."""
-    tests: list[TestStatus] | None = Field(default=None, max_length=16, json_schema_extra=map_list("name"))
+    tests: list[TestStatus] | None = Field(default=None, max_length=MAX_TESTS, json_schema_extra=map_list("name"))
     """What each test says."""
 
 
 class RefusedStatus(ApiModel):
     """A revision that is not tried again until a person clears it."""
 
-    revision: Annotated[str, Field(max_length=16)]
+    revision: RevisionName
     """Its name."""
-    version: int | None = None
+    version: VersionNumber | None = None
     """Its version."""
-    why: ShortText = ""
+    why: Annotated[str, Field(max_length=64)] = ""
     """Why it was refused."""
     time: Time | None = None
     """When."""
@@ -321,13 +339,13 @@ class ActionStatus(ApiModel):
 
     id: Annotated[str, Field(max_length=63)]
     """Its id."""
-    verb: Annotated[str, Field(max_length=32)]
+    verb: Annotated[str, Field(max_length=16)]
     """What was asked."""
     result: Annotated[str, Field(json_schema_extra=one_of("Done", "Stale", "Refused"))]
     """Done, Stale (meant for another moment), or Refused."""
-    message: ShortText | None = None
+    message: Line | None = None
     """Why."""
-    by: Annotated[str, Field(max_length=63)] | None = None
+    by: Claimed | None = None
     """Who asked, as claimed."""
     time: Time | None = None
     """When it was seen."""
@@ -336,11 +354,11 @@ class ActionStatus(ApiModel):
 class DriftStatus(ApiModel):
     """A feature or prediction that drifts, the strongest first."""
 
-    feature: Annotated[str, Field(max_length=128)]
+    feature: Annotated[str, Field(max_length=64)]
     """Name of the feature; score for the predictions."""
-    windowSeconds: int
+    windowSeconds: Count
     """Window in which it is strongest."""
-    rows: int
+    rows: Count
     """Rows of the window."""
     psi: Figure
     """Population stability index against the training data."""
@@ -348,7 +366,7 @@ class DriftStatus(ApiModel):
     """Lower end of it."""
     threshold: Figure
     """Drift above this: minPSI, or the floor of the training data."""
-    verdict: Annotated[str, Field(max_length=16)]
+    verdict: Annotated[str, Field(max_length=12)]
     """Fail: it drifts."""
 
 
@@ -357,11 +375,11 @@ class MonitoringStatus(ApiModel):
 
     asOfTime: Time | None = None
     """When it was looked at last; written when something changes."""
-    features: int | None = None
+    features: Annotated[int, Field(ge=0, le=1000)] | None = None
     """How many features are watched."""
-    drift: list[DriftStatus] | None = Field(default=None, max_length=5, json_schema_extra=ATOMIC)
+    drift: list[DriftStatus] | None = Field(default=None, max_length=3, json_schema_extra=ATOMIC)
     """The strongest."""
-    rows: int | None = None
+    rows: Count | None = None
     """Labelled rows behind loss and auc."""
     loss: Figure | None = None
     """Loss per labelled row."""
@@ -376,11 +394,11 @@ class CauseStatus(ApiModel):
 
     cause: Annotated[str, Field(json_schema_extra=one_of(*CAUSES))]
     """What it is."""
-    id: Annotated[str, Field(max_length=63)]
+    id: TriggerId
     """The same for one finding, another for the next."""
     since: Time
     """When it was found."""
-    message: ShortText = ""
+    message: Line = ""
     """With figures."""
 
 
@@ -389,20 +407,22 @@ class AliasStatus(ApiModel):
 
     name: Name
     """The alias."""
-    version: int
+    version: VersionNumber
     """Version that it points to."""
-    sequence: int
+    sequence: Count
     """Grows with each move of the alias."""
 
 
 class ModelDeploymentStatus(ApiModel):
     """What serves, and what is under way."""
 
-    observedGeneration: int | None = None
+    observedGeneration: Generation | None = None
     """metadata.generation that this status was decided for."""
-    conditions: list[Condition] | None = Field(default=None, max_length=12, json_schema_extra=map_list("type"))
+    conditions: list[DeploymentCondition] | None = Field(
+        default=None, max_length=12, json_schema_extra=map_list("type")
+    )
     """Available, Progressing, Ready, and what watching has found."""
-    sequence: int | None = None
+    sequence: Count | None = None
     """Number of the traffic write that this status was derived from."""
     stable: RevisionStatus | None = None
     """The revision that serves."""
@@ -420,7 +440,7 @@ class ModelDeploymentStatus(ApiModel):
     """For what a new version is wanted."""
     alias: AliasStatus | None = None
     """The alias that this deployment moves."""
-    url: Annotated[str, Field(max_length=512)] | None = None
+    url: Annotated[str, Field(max_length=388)] | None = None
     """Where requests from outside go."""
     history: list[HistoryEntry] | None = Field(default=None, max_length=10, json_schema_extra=ATOMIC)
     """What was done, newest first."""

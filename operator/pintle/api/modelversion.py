@@ -12,6 +12,7 @@ from pintle.api.fields import (
     Condition,
     Decimal,
     Digest,
+    Generation,
     Image,
     LongText,
     ParentName,
@@ -143,7 +144,7 @@ class Alias(ApiModel):
 class ModelVersionStatus(ApiModel):
     """What is known about it."""
 
-    observedGeneration: int | None = None
+    observedGeneration: Generation | None = None
     """metadata.generation that this status was decided for."""
     conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
     """Verified, Validated, Ready."""

@@ -23,6 +23,10 @@ from pintle.api.fields import (
 
 # What is judged for every model; `metrics` may name one of them to change how it counts. A test compares the two lists.
 BUILT_IN_TESTS = ("errors", "slow", "missing", "loss", "restarts")
+# status.rollout.tests has room for all of Pintle's and so many of a user's own.
+MAX_OWN = 5
+MAX_TESTS = len(BUILT_IN_TESTS) + MAX_OWN
+MAX_TEST_NAME = 24
 _PROBABILITY = cel("double(self) > 0.0 && double(self) < 0.5", "an error probability lies between 0 and 0.5")
 _SHARE = cel("double(self) >= 0.0 && double(self) <= 1.0", "a share lies between 0 and 1")
 Probability = Annotated[Decimal, Field(json_schema_extra=rules(_PROBABILITY))]
@@ -76,7 +80,9 @@ class Advanced(ApiModel):
 class Metric(ApiModel):
     """A test of the rollout: one of Pintle's (errors, slow, missing, loss, restarts), or a query of your own."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40, pattern=NAME_PATTERN, json_schema_extra=says(NAME_MESSAGE))]
+    name: Annotated[
+        str, Field(min_length=1, max_length=MAX_TEST_NAME, pattern=NAME_PATTERN, json_schema_extra=says(NAME_MESSAGE))
+    ]
     """Name of the test."""
     query: LongText | None = Field(
         default=None,
@@ -135,7 +141,7 @@ class Rollout(ApiModel):
     """What happens at the deadline."""
     promotion: Annotated[str, Field(json_schema_extra=one_of("Automatic", "Manual"))] = "Automatic"
     """Manual: the last step waits for a person."""
-    metrics: list[Metric] | None = Field(default=None, max_length=16, json_schema_extra=map_list("name"))
+    metrics: list[Metric] | None = Field(default=None, max_length=MAX_TESTS, json_schema_extra=map_list("name"))
     """Tests of your own, and changes to those of Pintle."""
     advanced: Advanced | None = None
 
@@ -145,6 +151,10 @@ class Rollout(ApiModel):
             "metrics and advanced are for a canary: give sensitivity or steps too",
         ),
         cel("!has(self.steps) || self.steps.exists(s, has(s.weight))", "steps need at least one with a weight"),
+        cel(
+            f"!has(self.metrics) || self.metrics.filter(m, has(m.query)).size() <= {MAX_OWN}",
+            f"at most {MAX_OWN} metrics of your own: each is judged at its own price in evidence",
+        ),
     )
 
     @property

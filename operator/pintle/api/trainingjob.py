@@ -14,10 +14,13 @@ from pintle.api.fields import (
     TOLERATION,
     ApiModel,
     Condition,
+    Count,
     Decimal,
     Digest,
     EnvVar,
+    Generation,
     Image,
+    Line,
     NameRef,
     ParentName,
     Resources,
@@ -26,6 +29,8 @@ from pintle.api.fields import (
     Storage,
     StorageUri,
     Time,
+    TriggerId,
+    VersionNumber,
     cel,
     map_list,
     one_of,
@@ -38,6 +43,8 @@ CLASS_METRICS = ("brier", "logLoss", "accuracy")
 REGRESSION_METRICS = ("rmse", "mae", "r2")
 METRICS = ("auc", *CLASS_METRICS, *REGRESSION_METRICS)
 Metric = Annotated[str, Field(json_schema_extra=one_of(*METRICS))]
+# Triggered runs of 24 hours are counted by their times in the status.
+MAX_PER_DAY = 48
 Argument = Annotated[str, Field(max_length=8192)]
 PARTITION_PATTERN = r"^([A-Za-z0-9._=-]|\{(yyyy|MM|dd|HH)\})+$"
 
@@ -159,9 +166,12 @@ class Gate(ApiModel):
             ),
         ]
         | None
-    ) = None
-    """Baseline: what a majority, mean or last value and a linear fit reach on the same rows. Champion: the version with
-    the alias champion, else the newest that no gate refused; a first model is compared with the Baseline."""
+    ) = Field(
+        default=None,
+        description="Baseline: what a majority, mean or last value and a linear fit reach on the same rows. Champion: "
+        "the version with the alias champion, else the newest that no gate refused; a first model is compared with the "
+        "Baseline.",
+    )
     require: Annotated[str, Field(json_schema_extra=one_of("Better", "NotWorse"))] = "Better"
     """Better: surely better than comparedTo. NotWorse: surely not worse by more than margin."""
     minImprovement: Decimal | None = None
@@ -248,7 +258,7 @@ class RetrainPolicy(ApiModel):
     """Suggest: a condition says that a run is wanted, and a person starts it."""
     cooldownSeconds: Annotated[int, Field(ge=0, le=31536000)] = 3600
     """Between the end of a run and the next that is triggered."""
-    maxPerDay: Annotated[int, Field(ge=1, le=1000)] = 4
+    maxPerDay: Annotated[int, Field(ge=1, le=MAX_PER_DAY)] = 4
     """Triggered runs in 24 hours."""
     maxConsecutiveFailures: Annotated[int, Field(ge=1, le=100)] = 3
     """After so many runs in a row that failed or were refused only a person starts another."""
@@ -332,19 +342,19 @@ class RunStatus(ApiModel):
     definition: Digest = Field(description="Digest of what the run was defined by.")
     result: Annotated[str, Field(json_schema_extra=one_of("Running", "Succeeded", "Unchanged", "Failed"))]
     """Where the run stands."""
-    reason: Annotated[str, Field(max_length=64)]
+    reason: Annotated[str, Field(max_length=40)]
     """As in the condition Succeeded."""
     message: RunMessage = ""
     """As in the condition Succeeded."""
     identity: Digest | None = None
     """Digest of code, image, parameters, seed, schema and data: what was trained from what."""
-    version: int | None = None
+    version: VersionNumber | None = None
     """Number of the version that it made."""
     startTime: Time | None = None
     """When its Job was created."""
     completionTime: Time | None = None
     """When it ended."""
-    generation: int | None = None
+    generation: Generation | None = None
     """metadata.generation of the spec that it was made of; after a failure a later one starts another run."""
     trigger: TriggerStatus | None = None
     """What started it."""
@@ -355,13 +365,13 @@ class RunStatus(ApiModel):
 class TriggerStatus(ApiModel):
     """What started a run, with the figures that caused it."""
 
-    kind: Annotated[str, Field(max_length=32)]
+    kind: Annotated[str, Field(max_length=16)]
     """Definition, Spec, Schedule, NewData, Person, or a cause of spec.retrain of a ModelDeployment."""
-    id: Annotated[str, Field(max_length=63)] | None = None
+    id: TriggerId | None = None
     """The same for one cause, another for the next."""
-    source: Annotated[str, Field(max_length=63)] | None = None
+    source: Annotated[str, Field(max_length=50)] | None = None
     """ModelDeployment that asked, or who did."""
-    message: ShortText | None = None
+    message: Line | None = None
     """With figures."""
 
 
@@ -370,19 +380,17 @@ class GovernorStatus(ApiModel):
 
     refused: TriggerStatus | None = None
     """The newest trigger that was not allowed to train."""
-    reason: Annotated[str, Field(max_length=64)] | None = None
+    reason: Annotated[str, Field(max_length=40)] | None = None
     """Why: Cooldown, DailyBudget, ConsecutiveFailures, RunGoing, NothingNew, Suggested, TurnedOff, Suspended."""
-    message: ShortText | None = None
+    message: Line | None = None
     """The same for people."""
     retryTime: Time | None = None
     """When it may be allowed."""
-    triggeredTimes: list[Time] | None = Field(default=None, max_length=50, json_schema_extra=ATOMIC)
+    triggeredTimes: list[Time] | None = Field(default=None, max_length=MAX_PER_DAY, json_schema_extra=ATOMIC)
     """Starts of triggered runs in the last 24 hours, newest first."""
-    consecutiveFailures: int | None = None
+    consecutiveFailures: Count | None = None
     """Runs in a row that failed or were refused."""
-    seen: list[Annotated[str, Field(max_length=63)]] | None = Field(
-        default=None, max_length=20, json_schema_extra=ATOMIC
-    )
+    seen: list[TriggerId] | None = Field(default=None, max_length=20, json_schema_extra=ATOMIC)
     """Ids of triggers that were answered."""
     scheduleTime: Time | None = None
     """The last time of the schedule that was answered."""
@@ -395,14 +403,16 @@ class GovernorStatus(ApiModel):
 class TrainingJobStatus(ApiModel):
     """What has become of it."""
 
-    observedGeneration: int | None = None
+    observedGeneration: Generation | None = None
     """metadata.generation that this status was decided for."""
-    conditions: list[Condition] | None = Field(default=None, max_length=5, json_schema_extra=map_list("type"))
+    conditions: list[Condition] | None = Field(default=None, max_length=3, json_schema_extra=map_list("type"))
     """Succeeded, and RetrainSuggested or RetrainHeld."""
     governor: GovernorStatus | None = None
     """Who asked for a run by itself, and what was answered."""
     definition: Digest | None = Field(default=None, description="Digest of the definition that was run last.")
     runs: list[RunStatus] | None = Field(default=None, max_length=10, json_schema_extra=map_list("name"))
     """The newest runs, newest first."""
-    latestVersion: int | None = Field(default=None, description="Version of the newest run that made one.")
-    highestVersion: int | None = Field(default=None, description="Highest version number ever used; never goes down.")
+    latestVersion: VersionNumber | None = Field(default=None, description="Version of the newest run that made one.")
+    highestVersion: VersionNumber | None = Field(
+        default=None, description="Highest version number ever used; never goes down."
+    )

@@ -81,7 +81,7 @@ class Retrain(ApiModel):
 
     trainingJobRef: TrainingJobRef
     on: list[Annotated[str, Field(json_schema_extra=one_of(*CAUSES))]] = Field(
-        min_length=1, max_length=5, json_schema_extra={"x-kubernetes-list-type": "set"}
+        min_length=1, max_length=5, json_schema_extra=ATOMIC
     )
     """What starts it."""
 

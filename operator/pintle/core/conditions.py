@@ -8,6 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pintle.api import reasons
+from pintle.api.fields import MAX_CONDITION_MESSAGE
+from pintle.core.clipping import clip as clip
+from pintle.core.clipping import clip_middle as clip_middle
+from pintle.core.clipping import clip_start as clip_start
+from pintle.core.fitting import fitted
 from pintle.core.plan import Event, Obj
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
@@ -22,8 +27,8 @@ HARMLESS = frozenset(
     )
 )
 """Reasons for which a condition is False while all goes as it was asked: nobody should be woken by them."""
-# The API allows 1,536 characters; bytes are what the 20 kB of an object are counted in.
-MAX_MESSAGE = 1400
+# Bytes are what the 20 kB of an object are counted in. A ModelDeployment keeps less of each (fitting.py).
+MAX_MESSAGE = MAX_CONDITION_MESSAGE
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,8 @@ def transitions(parent: Obj, wanted: Iterable[Condition]) -> tuple[Event, ...]:
 
 
 def changed(parent: Obj, status: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The status, tidied, if it is another than the parent has; else None."""
-    tidy = without_empty(status)
+    """The status, tidied and within the bounds of the API, if it is another than the parent has; else None."""
+    tidy = fitted(parent["kind"], without_empty(status))
     return None if tidy == without_empty(parent.get("status") or {}) else tidy
 
 
@@ -115,24 +120,3 @@ def without_empty(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_empty(inner) for inner in value]
     return value
-
-
-def clip(text: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8, cut at the end."""
-    data = text.encode()
-    return text if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "…"
-
-
-def clip_start(text: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8, cut at the start: of a log the end matters."""
-    data = text.encode()
-    return text if len(data) <= limit else "…" + data[len(data) - limit + 3 :].decode(errors="ignore")
-
-
-def clip_middle(text: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8, cut in the middle: what it is about stays, and so does the end of a log."""
-    data = text.encode()
-    if len(data) <= limit:
-        return text
-    head = limit // 3
-    return clip(text, head) + data[len(data) - (limit - head) :].decode(errors="ignore")

@@ -103,8 +103,11 @@ def largest(node: dict[str, Any]) -> int:
             return int(node["maxItems"]) * (largest(node["items"]) + 1) + 2
         case "object":
             return sum(len(name) + 4 + largest(child) for name, child in node["properties"].items()) + 2
+        case "integer":
+            # Without a bound: 64 bits.
+            return max(len(str(node.get(bound, 2**63))) for bound in ("minimum", "maximum"))
         case _:
-            return 20
+            return len("false")
 
 
 @kinds

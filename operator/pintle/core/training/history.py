@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from pintle.api import reasons
+from pintle.api.fields import MAX_RUN_MESSAGE
 from pintle.core.conditions import clip_middle, timestamp
 from pintle.core.plan import Obj
 from pintle.core.training.states import FAILED, RUNNING
 
 MAX_RUNS = 10
-MAX_MESSAGE = 500
+MAX_MESSAGE = MAX_RUN_MESSAGE
 """Bytes of a run's message: ten runs and the condition stay below 12 kB."""
 
 

@@ -65,9 +65,9 @@ def test_of_a_long_log_the_end_is_told() -> None:
 
 def test_the_longest_status_stays_below_20_kb() -> None:
     """Long names, URIs, images and messages, a full history, two revisions, four conditions."""
-    image = "registry.example.com/" + "i" * 490
+    image = "registry.example.com/" + "i" * 299
     parent = model_deployment("d" * 50).on_promoted("a" * 63).runtime(image=image)
-    parent.gateway(hostnames=["h" * 253], path="/" + "p" * 255)
+    parent.gateway(hostnames=["h" * 253], path="/" + "p" * 127)
     serving = Serving(parent.obj())
     serving.world.add(
         model_deployment("e" * 50).on_promoted("a" * 63).metadata(creationTimestamp="2020-01-01T00:00:00Z").obj()
@@ -75,7 +75,7 @@ def test_the_longest_status_stays_below_20_kb() -> None:
     for number in range(1, 14):
         serving.publish(number)
         version = serving.world.objects["ModelVersion", f"delays-v{number}"]
-        version["spec"]["storageUri"] = "s3://b/" + "u" * 505
+        version["spec"]["storageUri"] = "s3://b/" + "u" * 313
         serving.converge()
     serving.write_error = "é" * 5000
     serving.publish(14)
