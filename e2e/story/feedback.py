@@ -1,0 +1,28 @@
+"""A way to the servers' feedback port from outside the cluster: `kubectl proxy` on a free port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from e2e.demo import objects
+from e2e.kubectl import Kubectl, KubectlError
+
+
+@contextmanager
+def door(kube: Kubectl) -> Iterator[str]:
+    """The address that takes truths for the story's deployment; the proxy ends with the block. Raises KubectlError."""
+    command = ["kubectl", f"--kubeconfig={kube.kubeconfig}", "proxy", "--port=0", "--address=127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        found = re.search(r"127\.0\.0\.1:(\d+)", line)
+        if found is None:
+            raise KubectlError(f"kubectl proxy did not start: {line.strip()}")
+        service = f"services/{objects.NAME}:feedback/proxy/feedback"
+        yield f"http://127.0.0.1:{found.group(1)}/api/v1/namespaces/{kube.namespace}/{service}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
