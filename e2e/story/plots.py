@@ -111,8 +111,10 @@ def page(title: str, note: str, plots: Sequence[str], tables: Mapping[str, str])
     """A whole HTML page that needs nothing else."""
     style = (
         "body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#1f2328}"
-        "svg{width:100%;height:auto;margin:.6em 0}.title{font-weight:600;font-size:14px}.tick{font-size:11px;fill:#59636e}"
-        ".grid{stroke:#d8dee4}.mark{stroke:#59636e;stroke-dasharray:2 3}pre{background:#f6f8fa;padding:1em;overflow:auto}"
+        "svg{width:100%;height:auto;margin:.6em 0}.title{font-weight:600;font-size:14px}"
+        ".tick{font-size:11px;fill:#59636e}"
+        ".grid{stroke:#d8dee4}.mark{stroke:#59636e;stroke-dasharray:2 3}"
+        "pre{background:#f6f8fa;padding:1em;overflow:auto}"
     )
     body = "".join(plots) + "".join(
         f"<h2>{escape(name)}</h2><pre>{escape(text)}</pre>" for name, text in tables.items()
