@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pintle.contract.manifest import BINARY, MULTICLASS, REGRESSION
+
 REQUESTS = "model_requests_total"
 REQUEST_DURATION = "model_request_duration_seconds"
 PREDICTIONS = "model_predictions_total"
@@ -11,6 +13,10 @@ FEEDBACK = "model_feedback_total"
 FEEDBACK_LOSS_SUM = "model_feedback_loss_sum"
 FEEDBACK_LOSS_SQUARES = "model_feedback_loss_squares_sum"
 FEEDBACK_LOSS_COUNT = "model_feedback_loss_count"
+FEEDBACK_LOSS_SCALE = "model_feedback_loss_scale"
+"""What a regression's error is divided by before it is squared; losses compare only where it is the same."""
+FEEDBACK_LABELS = "model_feedback_labels_total"
+"""Labels that came to a replica, by what became of them; of whatever revision."""
 MONITOR_DROPPED = "model_monitor_dropped_rows_total"
 FEATURE_REFERENCE_RATIO = "model_feature_reference_ratio"
 FEATURE_REFERENCE_SAMPLES = "model_feature_reference_samples"
@@ -32,3 +38,20 @@ DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 DROPPED_QUEUE_FULL = "queue_full"
 DROPPED_ERROR = "error"
 DROPPED_REASONS = (DROPPED_QUEUE_FULL, DROPPED_ERROR)
+
+TRUTHS = {
+    BINARY: ("negative", "positive"),
+    MULTICLASS: ("wrong", "right"),
+    REGRESSION: ("below", "above"),
+}
+"""Values of the label `truth` by task: the class, whether the most likely class was the true one, and on which side of
+the answer the true value lay (equal is below). The second one is what a score speaks for."""
+LABEL_ACCEPTED, LABEL_OTHER_REVISION = "accepted", "other_revision"
+LABEL_DUPLICATE, LABEL_UNKNOWN, LABEL_INVALID, LABEL_DROPPED = "duplicate", "unknown", "invalid", "dropped"
+LABEL_RESULTS = (
+    LABEL_ACCEPTED, LABEL_OTHER_REVISION, LABEL_DUPLICATE, LABEL_UNKNOWN, LABEL_INVALID, LABEL_DROPPED,
+)  # fmt: skip
+"""accepted: of this revision. other_revision: accepted for another one. unknown: not signed with the deployment's key.
+invalid: a truth that cannot be read. dropped: accepted, and forgotten before a scrape saw it."""
+FEEDBACK_PATH = "/feedback"
+"""On the internal port; also below /v2/models/NAME."""

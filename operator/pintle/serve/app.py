@@ -1,4 +1,4 @@
-"""ASGI around the handler: reads bodies within their limits, writes answers. And the small app of the metrics port."""
+"""ASGI around the handler: reads bodies within their limits, writes answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from pintle.contract.metrics import HEADER_ROUTE, ROUTE_DIRECT
 from pintle.serve.handler import Handler
-from pintle.serve.http import CLIENT_REJECTED, Answer, BadRequest, Rejected, Request, error
-from pintle.serve.metrics import CONTENT_TYPE
+from pintle.serve.http import CLIENT_REJECTED, Answer, BadRequest, Rejected, Request
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -38,7 +37,7 @@ class InferenceApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request, length = _request(scope)
+        request, length = request_of(scope)
         answer = asyncio.get_running_loop().create_future()
 
         def reply(found: Answer) -> None:
@@ -47,67 +46,50 @@ class InferenceApp:
 
         try:
             if request.method not in ("GET", "HEAD") and self._handler.is_known(request.path):
-                request.body = await self._body(receive, length)
+                request.body = await read_body(receive, length, self._max_body, self._seconds)
         except Gone:
             return
         except Rejected as rejected:
             self._handler.refuse(request, rejected, reply)
         else:
             self._handler.handle(request, reply)
-        await _write(await answer, send, head_only=request.method == "HEAD", closing=self._handler.draining)
+        await write_answer(await answer, send, head_only=request.method == "HEAD", closing=self._handler.draining)
 
-    async def _body(self, receive: Receive, length: int | None) -> bytes:
-        """The whole body. Raises Rejected when it is too large or too slow, Gone when the client leaves."""
-        too_large = BadRequest(f"the body is larger than {self._max_body} bytes", 413)
-        if length is not None and length > self._max_body:
+
+async def read_body(receive: Receive, length: int | None, max_bytes: int, seconds: float) -> bytes:
+    """The whole body. Raises Rejected when it is too large or too slow, Gone when the client leaves."""
+    too_large = BadRequest(f"the body is larger than {max_bytes} bytes", 413)
+    if length is not None and length > max_bytes:
+        raise too_large
+    message = await _receive(receive)
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > max_bytes:
             raise too_large
-        message = await self._receive(receive)
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(body) > self._max_body:
-                raise too_large
-            return body
-        parts, size = [body], len(body)
-        deadline = asyncio.get_running_loop().time() + self._seconds
-        try:
-            async with asyncio.timeout_at(deadline):
-                while message.get("more_body"):
-                    message = await self._receive(receive)
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self._max_body:
-                        raise too_large
-        except TimeoutError:
-            raise Rejected(408, f"the body was not complete after {self._seconds:g} s", CLIENT_REJECTED) from None
-        return b"".join(parts)
-
-    @staticmethod
-    async def _receive(receive: Receive) -> Message:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        return message
+        return body
+    parts, size = [body], len(body)
+    deadline = asyncio.get_running_loop().time() + seconds
+    try:
+        async with asyncio.timeout_at(deadline):
+            while message.get("more_body"):
+                message = await _receive(receive)
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > max_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise Rejected(408, f"the body was not complete after {seconds:g} s", CLIENT_REJECTED) from None
+    return b"".join(parts)
 
 
-class MetricsApp:
-    """`GET /metrics` on the internal port."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        if scope["path"] != "/metrics" or scope["method"] not in ("GET", "HEAD"):
-            await _write(error(404, "only GET /metrics is here"), send)
-            return
-        if self._handler.monitor is not None:
-            self._handler.monitor.flush()
-        answer = Answer(200, self._handler.metrics.render(), CONTENT_TYPE)
-        await _write(answer, send, head_only=scope["method"] == "HEAD")
+async def _receive(receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Gone
+    return message
 
 
-def _request(scope: Scope) -> tuple[Request, int | None]:
+def request_of(scope: Scope) -> tuple[Request, int | None]:
     """The request without its body, and the length its head gives."""
     request = Request(scope["method"], scope["path"], b"", time.perf_counter())
     length = None
@@ -125,7 +107,7 @@ def _request(scope: Scope) -> tuple[Request, int | None]:
     return request, length
 
 
-async def _write(answer: Answer, send: Send, head_only: bool = False, closing: bool = False) -> None:
+async def write_answer(answer: Answer, send: Send, head_only: bool = False, closing: bool = False) -> None:
     headers = [
         (b"content-type", answer.content_type),
         (b"content-length", str(len(answer.body)).encode()),

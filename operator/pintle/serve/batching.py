@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from pintle.serve.http import SERVER_ERROR, Overloaded, Rejected
 from pintle.serve.models import Batch, Model, Prediction
 from pintle.serve.report import log
@@ -27,14 +29,15 @@ Observe = Callable[[Batch, Prediction], None]
 
 
 class Job:
-    """Rows of one request on their way through the model; `done` is called once."""
+    """Rows of one request on their way through the model; `done` is called once, `judged` rows are observed."""
 
-    __slots__ = ("answered", "deadline", "done", "rows")
+    __slots__ = ("answered", "deadline", "done", "judged", "rows")
 
-    def __init__(self, rows: Rows, done: Done, deadline: float) -> None:
+    def __init__(self, rows: Rows, done: Done, deadline: float, judged: bool) -> None:
         self.rows = rows
         self.done = done
         self.deadline = deadline
+        self.judged = judged
         self.answered = False
 
     def finish(self, outcome: Prediction | Rejected) -> None:
@@ -71,12 +74,15 @@ class Batcher:
         self._row_seconds = 0.0
         self._call_seconds = 0.0
 
-    def submit(self, rows: Rows, done: Done, deadline: float) -> None:
-        """Have the rows predicted; `done` gets the prediction or why there is none. Raises Overloaded."""
+    def submit(self, rows: Rows, done: Done, deadline: float, judged: bool = True) -> None:
+        """Have the rows predicted; `done` gets the prediction or why there is none. Raises Overloaded.
+
+        Rows that are not `judged` are answered like all others and not observed.
+        """
         full = len(self._waiting) + len(self._running) >= self._queue_requests
         if full or (self._open_rows and self._open_rows + rows.count > self._queue_rows):
             raise Overloaded
-        self._waiting.append(Job(rows, done, deadline))
+        self._waiting.append(Job(rows, done, deadline, judged))
         self._open_rows += rows.count
         if not self._flush_planned and not self._running:
             self._flush_planned = True
@@ -145,12 +151,17 @@ class Batcher:
             self._failed(jobs, outcome)
         else:
             batch, prediction = outcome
+            observed = [job.judged and not job.answered for job in jobs]
             start = 0
             for job in jobs:
                 stop = start + job.rows.count
                 job.finish(prediction if len(jobs) == 1 else prediction.part(start, stop))
                 start = stop
-            self._observe(batch, prediction)
+            if all(observed):
+                self._observe(batch, prediction)
+            elif any(observed):
+                rows = np.flatnonzero(np.repeat(observed, [job.rows.count for job in jobs]))
+                self._observe(batch.take(rows), prediction.take(rows))
         if self._waiting and not self._flush_planned:
             self._flush_planned = True
             self._loop.call_soon(self._flush)

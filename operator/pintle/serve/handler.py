@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from pintle.contract.metrics import ROUTE_DEFAULT, ROUTE_DIRECT
+from pintle.contract.token import Signer, derived_secret
 from pintle.serve.artifact import Artifact
 from pintle.serve.batching import Batcher
+from pintle.serve.feedback import Feedback
 from pintle.serve.http import (
     OK,
     SERVER_ERROR,
@@ -29,13 +31,15 @@ from pintle.serve.inference_protocol import InferenceProtocol, server_metadata
 from pintle.serve.metrics import Metrics
 from pintle.serve.models import Batch, Model, Prediction
 from pintle.serve.monitor import Monitor
+from pintle.serve.outcome import Outcome
 from pintle.serve.predict_api import PredictApi
 from pintle.serve.report import log
 from pintle.serve.rows import RowReader, Rows
 from pintle.serve.settings import Settings
+from pintle.serve.tokens import TokenWriter
 
 Answerer = Callable[[Request, Reply], None]
-Writer = Callable[[Prediction], Answer]
+Writer = Callable[[Prediction, "TokenWriter | None"], Answer]
 LIVE = json_answer({"live": True})
 READY = json_answer({"ready": True})
 NOT_READY = json_answer({"ready": False}, 503)
@@ -52,6 +56,8 @@ class Handler:
         self.metrics = metrics
         self.draining = False
         self.monitor: Monitor | None = None
+        self.feedback: Feedback | None = None
+        self._tokens: TokenWriter | None = None
         self._batcher: Batcher | None = None
         base = f"/v2/models/{settings.identity.model}"
         self._model_paths = (base, f"{base}/versions/{settings.identity.version}")
@@ -79,13 +85,14 @@ class Handler:
         predict = PredictApi(manifest, reader, settings.identity)
         protocol = InferenceProtocol(manifest, model, reader, settings.identity)
         self.monitor = Monitor(artifact.profile, model.inputs, self.metrics, settings.monitor_rows)
+        self._take_labels(Outcome(manifest, artifact.profile, settings.loss_scale))
 
         def read_predict(body: bytes) -> tuple[Rows, Writer]:
             return predict.read(body), predict.write
 
         def read_infer(body: bytes) -> tuple[Rows, Writer]:
             request = protocol.read(body)
-            return request.rows, lambda prediction: protocol.write(request, prediction)
+            return request.rows, lambda prediction, tokens: protocol.write(request, prediction, tokens)
 
         def ready(_: Request, reply: Reply) -> None:
             reply(protocol.model_ready if self.ready else NOT_READY)
@@ -101,6 +108,26 @@ class Handler:
             batch_rows=settings.batch_rows,
             queue_requests=settings.queue_requests,
             queue_rows=settings.queue_rows,
+        )
+
+    def _take_labels(self, outcome: Outcome) -> None:
+        """Give tokens with the answers, where they are wanted, and take the labels that come back."""
+        settings, identity = self.settings, self.settings.identity
+        secrets = settings.token_secrets or (derived_secret(identity.deployment, identity.model),)
+        signers = tuple(Signer(secret, identity.deployment) for secret in secrets)
+        if settings.tokens:
+            try:
+                self._tokens = TokenWriter(identity, outcome, signers[0], settings.cohort_seconds)
+            except (ValueError, OverflowError) as error:
+                log("no tokens", "warning", reason=f"revision or version cannot be in a token: {error}")
+        self.feedback = Feedback(
+            identity,
+            outcome,
+            signers,
+            self.metrics,
+            cohort_seconds=None if self._tokens is None else settings.cohort_seconds,
+            memory=settings.feedback_memory,
+            max_labels=settings.max_rows,
         )
 
     def handle(self, request: Request, reply: Reply) -> None:
@@ -145,25 +172,28 @@ class Handler:
         """How a path answers whose bodies `read` understands."""
 
         def answer(request: Request, reply: Reply) -> None:
-            _check_media(request)
+            check_media(request)
             rows, write = read(request.body)
+            tokens = None if request.direct else self._tokens
 
             def done(outcome: Prediction | Rejected) -> None:
                 if isinstance(outcome, Rejected):
                     self.refuse(request, outcome, reply)
                     return
                 try:
-                    found = write(outcome)
+                    found = write(outcome, tokens)
                 except Exception as fault:
                     log("answer not written", "error", path=request.path, error=repr(fault)[:500])
                     self.refuse(request, Rejected(500, "internal error", SERVER_ERROR), reply)
                     return
-                self.metrics.rows(rows.count)
+                if not request.direct:
+                    self.metrics.rows(rows.count)
                 self._count(request, OK)
                 reply(found)
 
             assert self._batcher is not None
-            self._batcher.submit(rows, done, request.started + self.settings.request_seconds)
+            deadline = request.started + self.settings.request_seconds
+            self._batcher.submit(rows, done, deadline, judged=not request.direct)
 
         return answer
 
@@ -186,7 +216,8 @@ def _not_loaded(_: Request, __: Reply) -> NoReturn:
     raise Overloaded("the model is still loading")
 
 
-def _check_media(request: Request) -> None:
+def check_media(request: Request) -> None:
+    """Raises BadRequest (415) for what is no plain JSON."""
     if request.binary_header:
         raise BadRequest("binary tensors are not supported: send data as JSON", 415)
     if request.content_encoding not in (b"", b"identity"):

@@ -17,6 +17,7 @@ from pintle.serve.http import Answer, BadRequest, BadSchema, json_answer, parse_
 from pintle.serve.models import Model, Prediction
 from pintle.serve.rows import RowReader, Rows
 from pintle.serve.settings import Identity
+from pintle.serve.tokens import TokenWriter
 
 NUMBER_DATATYPES = frozenset(
     "BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64".split()  # noqa: SIM905
@@ -132,8 +133,11 @@ class InferenceProtocol:
             raise BadRequest("an output is asked for twice")
         return names
 
-    def write(self, request: InferRequest, prediction: Prediction) -> Answer:
-        """The answer, its tensors in row-major order; a figure that is no number is null."""
+    def write(self, request: InferRequest, prediction: Prediction, tokens: TokenWriter | None = None) -> Answer:
+        """The answer, its tensors in row-major order; a figure that is no number is null.
+
+        The tokens are one string with spaces between, because the protocol allows no lists as parameters.
+        """
         count = len(prediction.score)
         made: dict[str, dict[str, Any]] = {}
         if prediction.probabilities is None:
@@ -145,6 +149,8 @@ class InferenceProtocol:
         answer: dict[str, Any] = {"model_name": self._identity.model, "model_version": self._identity.version}
         if request.id is not None:
             answer["id"] = request.id
+        if tokens is not None:
+            answer["parameters"] = {"tokens": tokens.write(prediction, b" ").decode()}
         answer["outputs"] = [made[name] for name in request.outputs or self._output_names]
         return Answer(200, orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
 

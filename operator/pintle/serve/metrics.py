@@ -6,7 +6,7 @@ Every series exists from the first scrape on, with the value 0: a counter that a
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,8 @@ Counts = npt.NDArray[np.int64]
 
 HELP = {
     names.REQUESTS: "Requests for predictions by result and route.",
-    names.REQUEST_DURATION: "Time from the head of a request to its answer.",
-    names.PREDICTIONS: "Rows answered.",
+    names.REQUEST_DURATION: "Time from the head of a request to its answer; without direct requests.",
+    names.PREDICTIONS: "Rows answered; without those of direct requests.",
     names.FEATURE_BIN: "Rows by the bin a feature's value fell into.",
     names.PREDICTION_BIN: "Rows by the bin the score fell into.",
     names.MONITOR_DROPPED: "Rows answered and not counted into bins.",
@@ -29,6 +29,12 @@ HELP = {
     names.FEATURE_REFERENCE_SAMPLES: "Training rows behind a feature's reference.",
     names.FEATURE_DRIFT_FLOOR: "PSI that the training data reach by themselves in blocks of a length.",
     names.SCORE_BIN_ACCURACY: "Accuracy at evaluation of the rows whose score fell into a bin.",
+    names.FEEDBACK: "Labels by the window of their predictions, the bin of the score and what turned out.",
+    names.FEEDBACK_LOSS_SUM: "Sum of the losses of labelled rows.",
+    names.FEEDBACK_LOSS_SQUARES: "Sum of the squared losses of labelled rows.",
+    names.FEEDBACK_LOSS_COUNT: "Labelled rows.",
+    names.FEEDBACK_LOSS_SCALE: "What an error is divided by before it is squared.",
+    names.FEEDBACK_LABELS: "Labels that came here, of whatever revision, by what became of them.",
 }
 
 
@@ -43,16 +49,17 @@ class Metrics:
         self._seconds = 0.0
         self._rows = 0
         self._dropped = dict.fromkeys(names.DROPPED_REASONS, 0)
+        self._feedback: Callable[[], bytes] = bytes
         self.bins: Counts = np.zeros(0, dtype=np.int64)
         """One cell per bin series: the features' bins one after another, then the outputs'."""
         self._bin_blocks: list[tuple[bytes, list[bytes]]] = []
         self._constant = b""
         self._request_heads = [
-            self._head(names.REQUESTS, {"result": result, "route": route}) for result, route in self._requests
+            self.head(names.REQUESTS, {"result": result, "route": route}) for result, route in self._requests
         ]
         limits = [*(format(limit, "g") for limit in names.DURATION_BUCKETS), "+Inf"]
-        self._bucket_heads = [self._head(names.REQUEST_DURATION + "_bucket", {"le": limit}) for limit in limits]
-        self._dropped_heads = [self._head(names.MONITOR_DROPPED, {"reason": reason}) for reason in self._dropped]
+        self._bucket_heads = [self.head(names.REQUEST_DURATION + "_bucket", {"le": limit}) for limit in limits]
+        self._dropped_heads = [self.head(names.MONITOR_DROPPED, {"reason": reason}) for reason in self._dropped]
 
     def use_profile(
         self, profile: Profile, features: Sequence[FeatureProfile], outputs: Sequence[OutputProfile]
@@ -60,25 +67,31 @@ class Metrics:
         """Make the bin series and the reference gauges of the features and outputs that this server counts."""
         tag = {"profile": profile.profile}
         feature_heads = [
-            self._head(names.FEATURE_BIN, {**tag, "feature": feature.name, "bin": name})
+            self.head(names.FEATURE_BIN, {**tag, "feature": feature.name, "bin": name})
             for feature in features
             for name in feature.bins
         ]
         output_heads = [
-            self._head(names.PREDICTION_BIN, {**tag, "output": output.name, "bin": name})
+            self.head(names.PREDICTION_BIN, {**tag, "output": output.name, "bin": name})
             for output in outputs
             for name in output.bins
         ]
         self.bins = np.zeros(len(feature_heads) + len(output_heads), dtype=np.int64)
         self._bin_blocks = [
-            (_preamble(names.FEATURE_BIN, "counter"), feature_heads),
-            (_preamble(names.PREDICTION_BIN, "counter"), output_heads),
+            (preamble(names.FEATURE_BIN, "counter"), feature_heads),
+            (preamble(names.PREDICTION_BIN, "counter"), output_heads),
         ]
         self._constant = self._reference(tag, features, outputs)
 
+    def use_feedback(self, render: Callable[[], bytes]) -> None:
+        """Have the series of labels in the exposition."""
+        self._feedback = render
+
     def request(self, result: str, route: str, seconds: float) -> None:
-        """Count one request for predictions."""
+        """Count one request for predictions; its time only where it came by the default route."""
         self._requests[result, route] += 1
+        if route != names.ROUTE_DEFAULT:
+            return  # judged never, and the histogram is judged
         self._buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
         self._seconds += seconds
 
@@ -92,32 +105,32 @@ class Metrics:
 
     def render(self) -> bytes:
         """The exposition, Prometheus text format 0.0.4."""
-        parts = [_preamble(names.REQUESTS, "counter")]
+        parts = [preamble(names.REQUESTS, "counter")]
         parts += [b"%b%d\n" % pair for pair in zip(self._request_heads, self._requests.values(), strict=True)]
-        parts.append(_preamble(names.REQUEST_DURATION, "histogram"))
+        parts.append(preamble(names.REQUEST_DURATION, "histogram"))
         total = 0
         for head, count in zip(self._bucket_heads, self._buckets, strict=True):
             total += count
             parts.append(b"%b%d\n" % (head, total))
-        parts.append(self._head(names.REQUEST_DURATION + "_sum", {}) + repr(self._seconds).encode() + b"\n")
-        parts.append(b"%b%d\n" % (self._head(names.REQUEST_DURATION + "_count", {}), total))
-        parts += [_preamble(names.PREDICTIONS, "counter"), b"%b%d\n" % (self._head(names.PREDICTIONS, {}), self._rows)]
-        parts.append(_preamble(names.MONITOR_DROPPED, "counter"))
+        parts.append(self.head(names.REQUEST_DURATION + "_sum", {}) + repr(self._seconds).encode() + b"\n")
+        parts.append(b"%b%d\n" % (self.head(names.REQUEST_DURATION + "_count", {}), total))
+        parts += [preamble(names.PREDICTIONS, "counter"), b"%b%d\n" % (self.head(names.PREDICTIONS, {}), self._rows)]
+        parts.append(preamble(names.MONITOR_DROPPED, "counter"))
         parts += [b"%b%d\n" % pair for pair in zip(self._dropped_heads, self._dropped.values(), strict=True)]
         counts = self.bins.tolist()
         start = 0
-        for preamble, heads in self._bin_blocks:
-            parts.append(preamble)
+        for text, heads in self._bin_blocks:
+            parts.append(text)
             parts += [b"%b%d\n" % pair for pair in zip(heads, counts[start : start + len(heads)], strict=True)]
             start += len(heads)
-        parts.append(self._constant)
+        parts += [self._constant, self._feedback()]
         return b"".join(parts)
 
     def _reference(
         self, tag: Mapping[str, str], features: Sequence[FeatureProfile], outputs: Sequence[OutputProfile]
     ) -> bytes:
         """The gauges that never change, as one piece of text."""
-        ratios, samples, floors, accuracy = ([_preamble(name, "gauge")] for name in _GAUGES)
+        ratios, samples, floors, accuracy = ([preamble(name, "gauge")] for name in _GAUGES)
         for feature in features:
             labels = {**tag, "feature": feature.name}
             for name, ratio in zip(feature.bins, reference_ratios(feature.counts), strict=True):
@@ -132,13 +145,13 @@ class Metrics:
                     accuracy.append(self._line(names.SCORE_BIN_ACCURACY, labels, value))
         return b"".join([*ratios, *samples, *floors, *accuracy])
 
-    def _head(self, name: str, labels: Mapping[str, str]) -> bytes:
+    def head(self, name: str, labels: Mapping[str, str]) -> bytes:
         """All of a line but its value."""
         text = ",".join(f'{key}="{_escape(value)}"' for key, value in {**self._identity, **labels}.items())
         return f"{name}{{{text}}} ".encode()
 
     def _line(self, name: str, labels: Mapping[str, str], value: float) -> bytes:
-        return self._head(name, labels) + repr(value).encode() + b"\n"
+        return self.head(name, labels) + repr(value).encode() + b"\n"
 
 
 _GAUGES = (
@@ -149,7 +162,7 @@ _GAUGES = (
 )
 
 
-def _preamble(name: str, kind: str) -> bytes:
+def preamble(name: str, kind: str) -> bytes:
     return f"# HELP {name} {HELP[name]}\n# TYPE {name} {kind}\n".encode()
 
 

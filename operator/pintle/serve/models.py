@@ -14,6 +14,7 @@ from pintle.serve.artifact import LOAD_FAILED, Artifact
 from pintle.serve.report import Refusal
 
 Float32 = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Batch:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def take(self, rows: Indices) -> Batch:
+        """Some of the rows."""
+        return Batch(self.numbers[rows], [[column[row] for row in rows] for column in self.strings])
+
 
 @dataclass(slots=True)
 class Prediction:
@@ -59,6 +64,14 @@ class Prediction:
             self.score[start:stop],
             None if self.labels is None else self.labels[start:stop],
             None if self.probabilities is None else self.probabilities[start:stop],
+        )
+
+    def take(self, rows: Indices) -> Prediction:
+        """The answers to these rows."""
+        return Prediction(
+            self.score[rows],
+            None if self.labels is None else [self.labels[row] for row in rows],
+            None if self.probabilities is None else self.probabilities[rows],
         )
 
 

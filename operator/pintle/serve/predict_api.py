@@ -10,8 +10,10 @@ import orjson
 from pintle.contract.manifest import Manifest
 from pintle.serve.http import Answer, BadRequest, parse_json
 from pintle.serve.models import Prediction
+from pintle.serve.outcome import label_key
 from pintle.serve.rows import RowReader, Rows
 from pintle.serve.settings import Identity
+from pintle.serve.tokens import TokenWriter
 
 SHAPES = '{"rows": [{column: value}]} or {"columns": {column: [value]}}'
 
@@ -36,8 +38,8 @@ class PredictApi:
             return self._reader.from_columns(value["columns"])
         raise BadRequest(f"the body must be {SHAPES}")
 
-    def write(self, prediction: Prediction) -> Answer:
-        """One object per row; a figure that is no number (NaN, infinite) is null."""
+    def write(self, prediction: Prediction, tokens: TokenWriter | None = None) -> Answer:
+        """One object per row, and its token; a figure that is no number (NaN, infinite) is null."""
         found: Iterable[dict[str, Any]]
         if prediction.probabilities is None or prediction.labels is None:
             found = [{"value": value} for value in prediction.score]
@@ -48,9 +50,7 @@ class PredictApi:
                 for label, row in zip(prediction.labels, prediction.probabilities, strict=True)
             ]
         # float32 scalars keep their short decimal form; as Python floats they would be twice as long
-        return Answer(200, self._head + orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY) + b"}")
-
-
-def label_key(label: Any) -> str:
-    """A label as a key of a JSON object."""
-    return label if isinstance(label, str) else orjson.dumps(label).decode()
+        body = self._head + orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
+        if tokens is None:
+            return Answer(200, body + b"}")
+        return Answer(200, b'%b,"tokens":["%b"]}' % (body, tokens.write(prediction, b'","')))

@@ -18,9 +18,10 @@ import uvicorn
 
 from pintle.contract.exits import Exit
 from pintle.serve import report
-from pintle.serve.app import InferenceApp, MetricsApp
+from pintle.serve.app import InferenceApp
 from pintle.serve.artifact import Artifact, open_artifact
 from pintle.serve.handler import Handler
+from pintle.serve.internal import InternalApp
 from pintle.serve.metrics import Metrics
 from pintle.serve.models import Model, load_model
 from pintle.serve.report import Refusal, log
@@ -46,11 +47,11 @@ class ServerProcess:
         self._settings = settings
         self._handler = Handler(settings, Metrics(settings.identity))
         self._inference = self._listener(InferenceApp(self._handler))
-        self._metrics = self._listener(MetricsApp(self._handler))
+        self._metrics = self._listener(InternalApp(self._handler))
         self._stopping = asyncio.Event()
         self._started = time.perf_counter()
 
-    def _listener(self, app: InferenceApp | MetricsApp) -> Listener:
+    def _listener(self, app: InferenceApp | InternalApp) -> Listener:
         settings = self._settings
         return Listener(
             uvicorn.Config(

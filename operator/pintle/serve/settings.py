@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pintle.contract import folders, names
 from pintle.contract.exits import Exit
+from pintle.contract.token import MIN_SECRET_BYTES
 from pintle.serve.report import Refusal
 
 
@@ -48,6 +49,16 @@ class Settings:
     """Rows of one call of the model; one larger request is one call."""
     monitor_rows: int = 100_000
     """Rows that wait to be counted into bins."""
+    tokens: bool = True
+    """Whether answers carry tokens, by which labels find their predictions later."""
+    token_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    """The first signs, all are recognised; empty = derived from the names of deployment and model."""
+    cohort_seconds: int = 3_600
+    """Labels are counted by the window of so many seconds that their prediction was made in."""
+    loss_scale: float = 0.0
+    """What a regression's error is divided by; 0 = from the artifact."""
+    feedback_memory: int = 50_000
+    """Labels that are remembered at least, so that none counts twice."""
     trusted_types: tuple[str, ...] = ()
     """Types a skops file may hold besides contract.trusted; from the operator's policy, never from the artifact."""
 
@@ -86,5 +97,33 @@ class Settings:
             queue_rows=int(number("PINTLE_QUEUE_ROWS", default.queue_rows, 1)),
             batch_rows=int(number("PINTLE_BATCH_ROWS", default.batch_rows, 1)),
             monitor_rows=int(number("PINTLE_MONITOR_ROWS", default.monitor_rows)),
+            tokens=_switch("PINTLE_TOKENS", environment.get("PINTLE_TOKENS") or "on"),
+            token_secrets=_secrets(environment),
+            cohort_seconds=int(number("PINTLE_COHORT_SECONDS", default.cohort_seconds, 1)),
+            loss_scale=number("PINTLE_LOSS_SCALE", default.loss_scale),
+            feedback_memory=int(number("PINTLE_FEEDBACK_MEMORY", default.feedback_memory, 1)),
             trusted_types=tuple(environment.get(names.ENV_TRUSTED_TYPES, "").replace(",", " ").split()),
         )
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in ("on", "off"):
+        raise Refusal(Exit.CONFIG, "RequestInvalid", f"{name}={text!r}: expected on or off")
+    return text == "on"
+
+
+def _secrets(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Words of PINTLE_TOKEN_KEY, or of the file PINTLE_TOKEN_KEY_FILE. Raises Refusal, which never shows them."""
+    text, path = environment.get("PINTLE_TOKEN_KEY", "").encode(), environment.get("PINTLE_TOKEN_KEY_FILE", "")
+    name = "PINTLE_TOKEN_KEY_FILE" if path else "PINTLE_TOKEN_KEY"
+    if path:
+        try:
+            text = Path(path).read_bytes()
+        except OSError as error:
+            message = f"{name}: cannot read {path}: {error.strerror}"
+            raise Refusal(Exit.CONFIG, "RequestInvalid", message) from error
+    secrets = tuple(text.split())
+    if (path and not secrets) or any(len(secret) < MIN_SECRET_BYTES for secret in secrets):
+        message = f"{name}: expected keys of at least {MIN_SECRET_BYTES} characters, the one that signs first"
+        raise Refusal(Exit.CONFIG, "RequestInvalid", message)
+    return secrets
