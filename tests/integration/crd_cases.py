@@ -256,6 +256,12 @@ TRAINING_JOB = [
         gate(comparedTo="Baseline", minImprovement="-0.01"),
     ),
     Case(
+        "gates: one version to compare with",
+        "gates compare with the champion or with one version, not with several",
+        evaluating(gates=[{"metric": "auc", "comparedTo": name} for name in ("Baseline", "Champion", "Champion")]),
+        evaluating(gates=[{"metric": "auc", "comparedTo": name} for name in ("Champion", "v3")]),
+    ),
+    Case(
         "gates: blocks of time need a time",
         "blockBy: Hour, Day or Week needs schema.timeColumn",
         gate(min="0.7", blockBy="Day"),

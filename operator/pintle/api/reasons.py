@@ -15,6 +15,8 @@ VALIDATED = "Validated"
 READY = "Ready"
 AVAILABLE = "Available"
 PROGRESSING = "Progressing"
+RETRAIN_SUGGESTED = "RetrainSuggested"
+RETRAIN_HELD = "RetrainHeld"
 
 # Reasons of a run -----------------------------------------------------------------------------------------------------
 PENDING = "Pending"
@@ -41,6 +43,16 @@ BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
 RESULT_LOST = "ResultLost"
 SUPERSEDED = "Superseded"
 RUN_DELETED = "RunDeleted"
+# Why a run that is wanted does not start: reasons of status.governor.
+RUN_GOING = "RunGoing"
+COOLDOWN = "Cooldown"
+DAILY_BUDGET = "DailyBudget"
+CONSECUTIVE_FAILURES = "ConsecutiveFailures"
+CANDIDATE_WAITING = "CandidateWaiting"
+LISTING_DATA = "ListingData"
+NOTHING_NEW = "NothingNew"
+SUGGESTED = "Suggested"
+TURNED_OFF = "TurnedOff"
 
 # Reasons of a version -------------------------------------------------------------------------------------------------
 # VERIFIED and VALIDATED are types and reasons at once, as is READY: "Verified=True, reason Verified".
@@ -109,6 +121,12 @@ CONDITIONS: dict[str, ConditionType] = {
     ),
     AVAILABLE: ConditionType((MODEL_DEPLOYMENT,), "Something serves: at least one ready pod carries the traffic."),
     PROGRESSING: ConditionType((MODEL_DEPLOYMENT,), "A change is under way and gets on."),
+    RETRAIN_SUGGESTED: ConditionType(
+        (TRAINING_JOB,), "A run is wanted, and retrainPolicy.mode is Suggest: a person starts it. Absent otherwise."
+    ),
+    RETRAIN_HELD: ConditionType(
+        (TRAINING_JOB,), "Too many runs in a row failed or were refused: no more starts by itself. Absent otherwise."
+    ),
     ALIAS_CONFLICT: ConditionType(
         (MODEL_DEPLOYMENT,), "An older deployment moves the alias of onPromoted; this one does not. Absent otherwise."
     ),
@@ -208,6 +226,37 @@ REASONS: dict[str, Meaning] = {
         "Change the spec, for instance the seed, to run it.",
         final=True,
     ),
+    RUN_GOING: Meaning(
+        _TJ, "A run is wanted while another goes on.", "Nothing; it is asked again when that has ended."
+    ),
+    COOLDOWN: Meaning(
+        _TJ,
+        "A run is wanted sooner after the last one than retrainPolicy.cooldownSeconds allows.",
+        "Nothing, or lower cooldownSeconds; refused candidates in a row double it.",
+    ),
+    DAILY_BUDGET: Meaning(
+        _TJ, "As many runs as retrainPolicy.maxPerDay were triggered in 24 hours.", "Wait, or raise maxPerDay."
+    ),
+    CONSECUTIVE_FAILURES: Meaning(
+        _TJ,
+        "As many runs in a row as retrainPolicy.maxConsecutiveFailures failed or were refused.",
+        "Read status.runs and mend the cause; then annotate pintle.dev/run, or change the definition.",
+    ),
+    CANDIDATE_WAITING: Meaning(
+        _TJ,
+        "The deployment that asks does not serve the version yet that was trained last.",
+        "See the rollout of that deployment.",
+    ),
+    LISTING_DATA: Meaning(_TJ, "A throw-away pod lists the data, to see whether there is anything new.", "Wait."),
+    NOTHING_NEW: Meaning(
+        _TJ,
+        "The data are those that the last run read: nothing is trained.",
+        "Nothing; it is asked again when data come.",
+    ),
+    SUGGESTED: Meaning(
+        _TJ, "retrainPolicy.mode is Suggest, and a run is wanted.", "Annotate pintle.dev/run to start it."
+    ),
+    TURNED_OFF: Meaning(_TJ, "retrainPolicy.mode is Off, and a run is wanted.", "Set mode: Automatic or Suggest."),
     CHECKING: Meaning(_MV, "A throw-away pod is looking at the model.", "Wait; `kubectl get pods` shows it."),
     VERIFIED: Meaning(_MV, CONDITIONS[VERIFIED].says, "Nothing.", final=True),
     DIGEST_MISMATCH: Meaning(
@@ -252,7 +301,11 @@ REASONS: dict[str, Meaning] = {
     WAITING_FOR_VERSION: Meaning(
         _MD, "`follow` names an alias or Latest, and no version has it yet.", "Train a model, or set the alias."
     ),
-    VERSION_NOT_FOUND: Meaning(_MD, "There is no such ModelVersion.", "Create it, or change spec.version."),
+    VERSION_NOT_FOUND: Meaning(
+        (TRAINING_JOB, MODEL_DEPLOYMENT),
+        "There is no such ModelVersion, or the one that a gate compares with is not Ready.",
+        "Create it, or change spec.version or the gate.",
+    ),
     VERSION_NOT_READY: Meaning(_MD, "The ModelVersion is not Ready.", "`kubectl get mver` says why."),
     STARTING: Meaning(_MD, "The first revision starts and warms up.", "Wait."),
     REPLACING: Meaning(_MD, "A new revision warms up beside the one that serves.", "Wait."),

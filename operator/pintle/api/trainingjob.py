@@ -257,7 +257,8 @@ class RetrainPolicy(ApiModel):
     mode: Annotated[str, Field(json_schema_extra=one_of("Automatic", "Suggest", "Off"))] = "Automatic"
     """Suggest: a condition says that a run is wanted, and a person starts it."""
     cooldownSeconds: Annotated[int, Field(ge=0, le=31536000)] = 3600
-    """Between the end of a run and the next that is triggered."""
+    """Between the end of a run and the next that is triggered; doubled for each refused candidate in a row, up to 16
+    times."""
     maxPerDay: Annotated[int, Field(ge=1, le=MAX_PER_DAY)] = 4
     """Triggered runs in 24 hours."""
     maxConsecutiveFailures: Annotated[int, Field(ge=1, le=100)] = 3
@@ -323,6 +324,11 @@ class TrainingJobSpec(ApiModel):
             "a gate's slice must be one of schema.features",
         ),
         cel(
+            "!has(self.gates) || self.gates.all(g, !has(g.comparedTo) || g.comparedTo == 'Baseline'"
+            " || self.gates.all(h, !has(h.comparedTo) || h.comparedTo in ['Baseline', g.comparedTo]))",
+            "gates compare with the champion or with one version, not with several",
+        ),
+        cel(
             "!has(self.gates) || !has(self.schema.task) || self.gates.all(g,"
             " g.metric == 'auc' ? self.schema.task == 'BinaryClassification'"
             f" : (g.metric in {list(REGRESSION_METRICS)}) == (self.schema.task == 'Regression'))",
@@ -375,13 +381,17 @@ class TriggerStatus(ApiModel):
     """With figures."""
 
 
+ShortDigest = Annotated[str, Field(max_length=16)]
+
+
 class GovernorStatus(ApiModel):
-    """What the governor said last, and what it has counted."""
+    """What the governor said last, and what it remembers."""
 
     refused: TriggerStatus | None = None
-    """The newest trigger that was not allowed to train."""
+    """The trigger that waits and is not allowed to train now."""
     reason: Annotated[str, Field(max_length=40)] | None = None
-    """Why: Cooldown, DailyBudget, ConsecutiveFailures, RunGoing, NothingNew, Suggested, TurnedOff, Suspended."""
+    """Why: RunGoing, Cooldown, DailyBudget, ConsecutiveFailures, CandidateWaiting, NothingNew, ListingData, Suggested,
+    TurnedOff, Suspended; SpecInvalid for a schedule or an annotation that cannot be read."""
     message: Line | None = None
     """The same for people."""
     retryTime: Time | None = None
@@ -390,14 +400,30 @@ class GovernorStatus(ApiModel):
     """Starts of triggered runs in the last 24 hours, newest first."""
     consecutiveFailures: Count | None = None
     """Runs in a row that failed or were refused."""
-    seen: list[TriggerId] | None = Field(default=None, max_length=20, json_schema_extra=ATOMIC)
-    """Ids of triggers that were answered."""
+    consecutiveRefusals: Count | None = None
+    """Of these, candidates that were refused by their gates; the cooldown doubles with each."""
+    seen: list[Annotated[str, Field(max_length=10)]] | None = Field(
+        default=None, max_length=64, json_schema_extra=ATOMIC
+    )
+    """Short digests of the triggers that were answered, newest first."""
+    schedule: ShortDigest | None = None
+    """Short digest of the schedule and time zone that scheduleTime is about."""
     scheduleTime: Time | None = None
     """The last time of the schedule that was answered."""
-    listing: Annotated[str, Field(max_length=71)] | None = None
-    """Digest of the names, sizes and etags of the data when they were last listed."""
+    read: ShortDigest | None = None
+    """Short digest of the listing of the data that the last run read."""
+    through: Annotated[str, Field(max_length=24)] | None = None
+    """Time of the latest row that a run was trained or judged on."""
+    listing: ShortDigest | None = None
+    """Short digest of names, sizes and etags of the data when they were last listed; absent when that failed."""
     listingTime: Time | None = None
     """When they were listed."""
+    listingMessage: Line | None = None
+    """Their partitions, or why they could not be listed."""
+    listingNumber: Count | None = None
+    """Number of the last throw-away pod that listed them."""
+    listedAfter: Annotated[str, Field(max_length=63)] | None = None
+    """The newest run when they were listed."""
 
 
 class TrainingJobStatus(ApiModel):
