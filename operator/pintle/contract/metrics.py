@@ -21,6 +21,9 @@ MONITOR_DROPPED = "model_monitor_dropped_rows_total"
 FEATURE_REFERENCE_RATIO = "model_feature_reference_ratio"
 FEATURE_REFERENCE_SAMPLES = "model_feature_reference_samples"
 FEATURE_DRIFT_FLOOR = "model_feature_drift_floor"
+PREDICTION_REFERENCE_RATIO = "model_prediction_reference_ratio"
+PREDICTION_REFERENCE_SAMPLES = "model_prediction_reference_samples"
+PREDICTION_DRIFT_FLOOR = "model_prediction_drift_floor"
 SCORE_BIN_ACCURACY = "model_score_bin_accuracy_ratio"
 
 IDENTITY_LABELS = ("deployment", "revision", "model", "version")

@@ -61,13 +61,18 @@ class FeatureProfile:
 
 @dataclass(frozen=True)
 class OutputProfile:
-    """Bins of the score; `accuracy[i]` of `rows[i]` evaluated rows, None where a bin had none."""
+    """Bins of the score, `counts` of evaluated rows; `accuracy[i]` of those, None where a bin had none."""
 
     name: str
     edges: tuple[float, ...]
     bins: tuple[str, ...]
     counts: tuple[int, ...]
     accuracy: tuple[float | None, ...] = ()
+    floors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return sum(self.counts)
 
 
 @dataclass(frozen=True)
@@ -147,8 +152,7 @@ def _feature(raw: Mapping[str, Any]) -> FeatureProfile:
     if len(bins) != len(expected) or len(counts) != len(bins) or bins[-2:] != expected[-2:]:
         raise ValueError(f"feature {raw['name']}: {len(bins)} bins {bins[-3:]} do not fit its edges or categories")
     rare = tuple(str(item) for item in raw.get("rare") or ())
-    floors = {str(key): float(value) for key, value in (raw.get("floors") or {}).items() if value is not None}
-    return FeatureProfile(str(raw["name"]), kind, bins, counts, edges, categories, rare, floors)
+    return FeatureProfile(str(raw["name"]), kind, bins, counts, edges, categories, rare, _floors(raw))
 
 
 def _output(raw: Mapping[str, Any]) -> OutputProfile:
@@ -158,4 +162,8 @@ def _output(raw: Mapping[str, Any]) -> OutputProfile:
     if len(bins) != len(number_bins(edges)) or len(counts) != len(bins):
         raise ValueError(f"output {raw['name']}: {len(bins)} bins do not fit {len(edges)} edges")
     accuracy = tuple(None if value is None else float(value) for value in raw.get("accuracy") or ())
-    return OutputProfile(str(raw["name"]), edges, bins, counts, accuracy)
+    return OutputProfile(str(raw["name"]), edges, bins, counts, accuracy, _floors(raw))
+
+
+def _floors(raw: Mapping[str, Any]) -> dict[str, float]:
+    return {str(key): float(value) for key, value in (raw.get("floors") or {}).items() if value is not None}

@@ -28,6 +28,9 @@ HELP = {
     names.FEATURE_REFERENCE_RATIO: "Share of the training rows in a feature's bin.",
     names.FEATURE_REFERENCE_SAMPLES: "Training rows behind a feature's reference.",
     names.FEATURE_DRIFT_FLOOR: "PSI that the training data reach by themselves in blocks of a length.",
+    names.PREDICTION_REFERENCE_RATIO: "Share of the evaluation rows in a bin of the score.",
+    names.PREDICTION_REFERENCE_SAMPLES: "Evaluation rows behind the score's reference.",
+    names.PREDICTION_DRIFT_FLOOR: "PSI that the evaluation rows' scores reach by themselves in blocks of a length.",
     names.SCORE_BIN_ACCURACY: "Accuracy at evaluation of the rows whose score fell into a bin.",
     names.FEEDBACK: "Labels by the window of their predictions, the bin of the score and what turned out.",
     names.FEEDBACK_LOSS_SUM: "Sum of the losses of labelled rows.",
@@ -130,20 +133,26 @@ class Metrics:
         self, tag: Mapping[str, str], features: Sequence[FeatureProfile], outputs: Sequence[OutputProfile]
     ) -> bytes:
         """The gauges that never change, as one piece of text."""
-        ratios, samples, floors, accuracy = ([preamble(name, "gauge")] for name in _GAUGES)
-        for feature in features:
-            labels = {**tag, "feature": feature.name}
-            for name, ratio in zip(feature.bins, reference_ratios(feature.counts), strict=True):
-                ratios.append(self._line(names.FEATURE_REFERENCE_RATIO, {**labels, "bin": name}, ratio))
-            samples.append(self._line(names.FEATURE_REFERENCE_SAMPLES, labels, feature.rows))
-            for window, floor in feature.floors.items():
-                floors.append(self._line(names.FEATURE_DRIFT_FLOOR, {**labels, "window": window}, floor))
+        lines = {name: [preamble(name, "gauge")] for name in _GAUGES}
+
+        def add(name: str, labels: Mapping[str, str], value: float) -> None:
+            lines[name].append(self._line(name, {**tag, **labels}, value))
+
+        profiles: list[FeatureProfile | OutputProfile] = [*features, *outputs]
+        for profiled in profiles:
+            kind = "feature" if isinstance(profiled, FeatureProfile) else "output"
+            ratio, samples, floor = _REFERENCE[kind]
+            labels = {kind: profiled.name}
+            for bin_, value in zip(profiled.bins, reference_ratios(profiled.counts), strict=True):
+                add(ratio, {**labels, "bin": bin_}, value)
+            add(samples, labels, profiled.rows)
+            for window, value in profiled.floors.items():
+                add(floor, {**labels, "window": window}, value)
         for output in outputs:
-            for name, value in zip(output.bins, output.accuracy, strict=False):
-                if value is not None:
-                    labels = {**tag, "output": output.name, "bin": name}
-                    accuracy.append(self._line(names.SCORE_BIN_ACCURACY, labels, value))
-        return b"".join([*ratios, *samples, *floors, *accuracy])
+            for bin_, accuracy in zip(output.bins, output.accuracy, strict=False):
+                if accuracy is not None:
+                    add(names.SCORE_BIN_ACCURACY, {"output": output.name, "bin": bin_}, accuracy)
+        return b"".join(line for name in _GAUGES for line in lines[name])
 
     def head(self, name: str, labels: Mapping[str, str]) -> bytes:
         """All of a line but its value."""
@@ -154,12 +163,11 @@ class Metrics:
         return self.head(name, labels) + repr(value).encode() + b"\n"
 
 
-_GAUGES = (
-    names.FEATURE_REFERENCE_RATIO,
-    names.FEATURE_REFERENCE_SAMPLES,
-    names.FEATURE_DRIFT_FLOOR,
-    names.SCORE_BIN_ACCURACY,
-)
+_REFERENCE = {
+    "feature": (names.FEATURE_REFERENCE_RATIO, names.FEATURE_REFERENCE_SAMPLES, names.FEATURE_DRIFT_FLOOR),
+    "output": (names.PREDICTION_REFERENCE_RATIO, names.PREDICTION_REFERENCE_SAMPLES, names.PREDICTION_DRIFT_FLOOR),
+}
+_GAUGES = (*_REFERENCE["feature"], *_REFERENCE["output"], names.SCORE_BIN_ACCURACY)
 
 
 def preamble(name: str, kind: str) -> bytes:

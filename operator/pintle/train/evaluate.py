@@ -82,7 +82,7 @@ def _evaluate(request: RunRequest) -> Outcome:
         truth=truth,
         metrics=metrics,
         run=_lineage(request, fetched, judged, verdict, opened.parity),
-        profile=build_profile(train, schema, truth, prediction),
+        profile=build_profile(train, schema, held, truth, prediction),
         example_json=example(held, schema, task, prediction, example_rows(held, schema, score_of(task, prediction))),
     )
     say(f"evaluate: {verdict}, digest {digest}")

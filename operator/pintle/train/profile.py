@@ -26,14 +26,13 @@ MAX_RARE = 1000
 OUTPUT_NAMES = {BINARY: "probability", MULTICLASS: "confidence", REGRESSION: "value"}
 
 
-def build_profile(train: pd.DataFrame, schema: Mapping[str, Any], truth: Truth, prediction: Floats) -> dict[str, Any]:
-    """`profile.json`. Features are counted over training rows, the score over evaluation rows (`truth`)."""
-    seconds = None
-    if "timeColumn" in schema:
-        instants = train[schema["timeColumn"]].dt.tz_localize(None).to_numpy(dtype="datetime64[s]")
-        seconds = instants.astype(np.int64)
+def build_profile(
+    train: pd.DataFrame, schema: Mapping[str, Any], held: pd.DataFrame, truth: Truth, prediction: Floats
+) -> dict[str, Any]:
+    """`profile.json`. Features are counted over training rows, the score over evaluation rows (`held`, `truth`)."""
+    seconds = _seconds(train, schema)
     features = [_feature(train[item["name"]], item, seconds) for item in schema["features"]]
-    outputs = [_output(truth, prediction)]
+    outputs = [_output(truth, prediction, _seconds(held, schema))]
     return {"profile": profile_hash(features, outputs), "features": features, "outputs": outputs}
 
 
@@ -69,6 +68,14 @@ def string_bin(values: pd.Series, categories: list[str], rare: list[str]) -> Int
     return np.asarray(values.map(index).fillna(first + 1).to_numpy(dtype=np.int64))
 
 
+def _seconds(rows: pd.DataFrame, schema: Mapping[str, Any]) -> Ints | None:
+    """Time of each row since 1970; None for rows without."""
+    if "timeColumn" not in schema:
+        return None
+    instants = rows[schema["timeColumn"]].dt.tz_localize(None).to_numpy(dtype="datetime64[s]")
+    return np.asarray(instants.astype(np.int64))
+
+
 def _feature(values: pd.Series, item: Mapping[str, Any], seconds: Ints | None) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": item["name"], "type": item["type"]}
     if item["type"] == STRING_TYPE:
@@ -88,14 +95,20 @@ def _feature(values: pd.Series, item: Mapping[str, Any], seconds: Ints | None) -
     return entry
 
 
-def _output(truth: Truth, prediction: Floats) -> dict[str, Any]:
+def _output(truth: Truth, prediction: Floats, seconds: Ints | None) -> dict[str, Any]:
     """The score's bins over evaluation rows: accuracy per bin of a classifier, mean absolute error of a regression."""
     score = score_of(truth.task, prediction)
     edges = quantile_edges(score)
     bins, index = number_bins(edges), number_bin(score, edges)
     rows = np.bincount(index, minlength=len(bins))
-    entry = {"name": OUTPUT_NAMES[truth.task], "edges": edges, "bins": list(bins), "counts": rows.tolist()}
+    entry: dict[str, Any] = {
+        "name": OUTPUT_NAMES[truth.task],
+        "edges": edges,
+        "bins": list(bins),
+        "counts": rows.tolist(),
+    }
     entry["rows"] = rows.tolist()
+    entry["floors"] = floors(index, len(bins), seconds) if seconds is not None else {}
     if truth.task == REGRESSION:
         return entry | {"accuracy": [], "meanAbsoluteError": _means(np.abs(prediction - truth.values), index, rows)}
     return entry | {"accuracy": _means(right_answers(truth, prediction), index, rows)}

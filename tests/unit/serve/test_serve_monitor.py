@@ -22,7 +22,7 @@ IDENTITY = Identity("late", "0a1b2c3d", "delays", "3")
 EDGES = (-1.5, 0.1, 0.3, 0.7, 1e30)
 NUMBER = FeatureProfile("x", "Number", number_bins(EDGES), (1,) * 8, EDGES)
 TEXT = FeatureProfile("c", "String", string_bins(("a", "missing")), (5, 1, 1, 0, 2), (), ("a", "missing"), ("r",))
-SCORE = OutputProfile("score", (0.5,), number_bins((0.5,)), (4, 4, 0, 0), (0.9, 0.8))
+SCORE = OutputProfile("score", (0.5,), number_bins((0.5,)), (4, 4, 0, 0), (0.9, 0.8), {"1d": 0.125})
 PROFILE = Profile("0badcafe", (TEXT, NUMBER), (SCORE,))
 INPUTS = Inputs((Feature("x"), Feature("c", "String")))
 numbers = st.one_of(st.floats(width=64), st.sampled_from([*EDGES, math.nan, math.inf, -math.inf, 0.0]))
@@ -61,6 +61,10 @@ def test_all_series_exist_before_the_first_row() -> None:
     assert set(found["model_feature_bin_total"]) == set(found["model_feature_reference_ratio"])
     assert value(found, "model_feature_reference_ratio", bin="a", **labels) == 5.5 / 11.5
     assert value(found, "model_feature_reference_samples", **labels) == 9
+    score = {"profile": "0badcafe", "output": "score"}
+    assert len(found["model_prediction_reference_ratio"]) == len(found["model_prediction_bin_total"])
+    assert value(found, "model_prediction_reference_samples", **score) == sum(SCORE.counts)
+    assert value(found, "model_prediction_drift_floor", window="1d", **score) == 0.125
     assert value(found, "model_score_bin_accuracy_ratio", profile="0badcafe", output="score", bin="00") == 0.9
     assert len(found["model_requests_total"]) == 8
     assert set(found["model_requests_total"].values()) == {0}

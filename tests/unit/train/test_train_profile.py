@@ -99,7 +99,8 @@ def profile() -> dict[str, object]:
     schema = {"timeColumn": "t", "features": [{"name": name, "type": kind} for name, kind in types.items()]}
     chance = rng.random(1000)
     truth = Truth(BINARY, (0, 1), (rng.random(1000) < chance).astype(np.int64))
-    return build_profile(train, schema, truth, np.stack([1 - chance, chance], axis=1))
+    held = pd.DataFrame({"t": pd.date_range("2013-05-06", periods=1000, freq="h", tz="UTC")})
+    return build_profile(train, schema, held, truth, np.stack([1 - chance, chance], axis=1))
 
 
 def test_profile_counts_every_row_once(profile: dict[str, object]) -> None:
@@ -122,3 +123,8 @@ def test_score_bins_say_how_accurate_they_are(profile: dict[str, object]) -> Non
     assert sum(output["rows"]) == 1000
     assert min(accuracy[0], accuracy[9]) > 0.85
     assert min(accuracy[4:6]) < 0.65
+
+
+def test_scores_have_floors_of_their_own(profile: dict[str, object]) -> None:
+    """Blocks of evaluation rows say how far scores move by themselves; 24 a day are too few rows for days."""
+    assert set(profile["outputs"][0]["floors"]) == {"7d"}  # type: ignore[index]

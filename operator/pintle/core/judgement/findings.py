@@ -19,6 +19,12 @@ class Finding:
     """max(minPSI, floor): it drifts above this."""
     verdict: str
     """Pass, Fail, NeedMoreData or SourceError."""
+    bin: str = ""
+    """`unseen` or `missing` where its share was tested: psi, low and threshold are shares then."""
+    tells_only: bool = False
+    """The training data gave no floor for this window: people are told, no run is asked for."""
+    looks: int = 0
+    """Looks in a row that found it."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,10 @@ class Labelled:
     rows: float
     loss: float | None = None
     auc: float | None = None
+    coverage: float | None = None
+    """Labelled per predicted row of the window."""
+    selective: str = ""
+    """Why these labels are no fair sample of the predictions; empty when they are."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,14 @@ class Findings:
     """The predictions."""
     periods: Mapping[str, int] = field(default_factory=dict)
     """Looks in a row that found a cause: by cause (FeatureDrift, PredictionDrift, EstimatedMetric, LabelledMetric)."""
+    quiet: Mapping[str, int] = field(default_factory=dict)
+    """Looks in a row that had enough data and did not find it, by cause."""
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    """What this look says, by cause; `Skew` besides. Those that the spec does not ask for are left out."""
+    messages: Mapping[str, str] = field(default_factory=dict)
+    """What a person should know of a verdict, by cause: figures, or why there are none."""
+    tells_only: frozenset[str] = frozenset()
+    """Causes that were found only where the training data gave no floor."""
     skew: tuple[Finding, ...] = ()
     """Features whose first rows differ from the training data since the revision's first day."""
     labelled: Labelled | None = None
