@@ -8,6 +8,8 @@ from typing import Any
 from pintle.resources.revision import Owner, Revision
 
 SERVICE_PORT = 80
+FEEDBACK_PORT = 8081
+"""Inside the cluster only: `POST /feedback` with the truths of earlier predictions. No route leads there."""
 
 
 def revision_service(owner: Owner, revision: Revision) -> dict[str, Any]:
@@ -34,8 +36,10 @@ def _service(
         "spec": {
             "type": "ClusterIP",
             "selector": dict(selector),
-            "ports": [
-                {"name": "http", "port": SERVICE_PORT, "protocol": "TCP", "targetPort": "http", "appProtocol": "http"}
-            ],
+            "ports": [_port("http", SERVICE_PORT, "http"), _port("feedback", FEEDBACK_PORT, "metrics")],
         },
     }
+
+
+def _port(name: str, number: int, target: str) -> dict[str, Any]:
+    return {"name": name, "port": number, "protocol": "TCP", "targetPort": target, "appProtocol": "http"}

@@ -165,4 +165,19 @@ def _carrier(look: Look, record: Record) -> dict[str, Any]:
     annotations = {names.ANNOTATION_ROLLOUT: record.to_json()}
     if look.gateway is None:
         return services.root_service(look.owner, record.stable, annotations)
-    return routes.http_route(look.owner, look.gateway, record.weights, annotations)
+    return routes.http_route(look.owner, look.gateway, record.weights, _direct(record), annotations)
+
+
+def _direct(record: Record) -> dict[str, tuple[str, ...]]:
+    """By which values of x-pintle-version each revision in the route is reached: its own name, and its version.
+
+    Where two of them serve the same version in another runtime, the number leads to the newer one.
+    """
+    values: dict[str, tuple[str, ...]] = {}
+    taken: set[int] = set()
+    for name in (record.canary, record.stable, record.previous):
+        if name:
+            version = record.revisions[name].version
+            values[name] = (name,) if version in taken else (name, str(version))
+            taken.add(version)
+    return values

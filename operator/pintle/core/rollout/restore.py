@@ -15,6 +15,7 @@ from pintle.core.plan import Obj
 from pintle.core.rollout.fleet import Fleet
 from pintle.core.rollout.record import FULL, Claim, Deed, Record
 from pintle.resources.revision import Revision
+from pintle.resources.routes import weights_in
 
 
 def read_record(parent: Obj, fleet: Fleet, with_gateway: bool, now: str) -> Record:
@@ -65,12 +66,7 @@ def _from_status(status: Mapping[str, Any]) -> str | None:
 
 def _from_route(fleet: Fleet) -> str | None:
     """The revision with the largest share of the route."""
-    rules = ((fleet.route or {}).get("spec") or {}).get("rules") or ()
-    shares = {
-        str(ref["name"]).rpartition("-")[2]: int(ref.get("weight", 1))
-        for rule in rules
-        for ref in rule.get("backendRefs") or ()
-    }
+    shares = {name.rpartition("-")[2]: share for name, share in weights_in(fleet.route or {}).items()}
     serving = {name: share for name, share in shares.items() if share > 0 and name in fleet.members}
     return max(serving, key=lambda name: (serving[name], name)) if serving else None
 
