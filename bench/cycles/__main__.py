@@ -1,0 +1,117 @@
+"""Promote and go back, again and again, under an open-loop load: make bench-cycles. No request may fail.
+
+Every cycle goes the operator's full way: canary in steps, promotion on evidence or a person's word, guard, and back by
+`abort`. In a complete cycle the canary's pods are made anew (another runtime), in a warm one `retry` finds them still
+there. A failure is an answer other than 200, a reset, or none within a second; gateway retries are off, half of the
+connections fresh.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from bench.arena import Checkpoint, arena
+from bench.report import Report, arguments
+from e2e.tests.load import Load
+from e2e.tests.rolling import Rolling
+from e2e.tests.versions import Made
+
+STEPS = [{"weight": 20, "minSeconds": 0}, {"weight": 50, "minSeconds": 0}, {"pause": True}]
+ROLLOUT = {"sensitivity": "Fast", "steps": STEPS, "deadlineSeconds": 3600}
+GUARD = {"seconds": 3600, "holdbackWeight": 10}
+PER_SECOND = 20
+
+
+def complete(rolling: Rolling, number: int) -> None:
+    """A canary with new pods, promoted fully, then aborted in its guard."""
+    env = [{"name": "ROUND", "value": str(number)}]
+    rolling.apply(2, rollout=ROLLOUT, guard=GUARD, runtime={"env": env})
+    rolling.until_canary(2)
+    forth_and_back(rolling)
+
+
+def warm(rolling: Rolling) -> None:
+    """The revision that was just refused is tried again while its pods are there."""
+    refused = rolling.status()["refused"][0]["revision"]
+    rolling.act("retry", revision=refused)
+    rolling.until_canary(2)
+    forth_and_back(rolling)
+
+
+def forth_and_back(rolling: Rolling) -> None:
+    canary = rolling.status()["canary"]["revision"]
+    rolling.act("promote-fully", revision=canary)
+    rolling.until("in the guard", lambda s: (s.get("rollout") or {}).get("state") == "Guard", seconds=60)
+    rolling.act("abort", revision=canary)
+    rolling.until_refused(2, seconds=60)
+
+
+def work(rolling: Rolling, cycles: int, every: int, done: Checkpoint, errors: list[str]) -> None:
+    """`cycles` cycles on one deployment; every `every`-th is a complete one."""
+    with Load(f"{rolling.url}/predict", _rows(), per_second=PER_SECOND, limit_seconds=4 * 3600) as load:
+        load.wait_for_version("1")
+        for number in range(cycles):
+            kind = "complete" if number % every == 0 else "warm"
+            started, failed = time.monotonic(), len(load.failures)
+            try:
+                complete(rolling, number) if kind == "complete" else warm(rolling)
+            except Exception as error:
+                errors.append(f"{rolling.name} cycle {number}: {str(error)[:600]}")
+                return
+            lost = load.failures[failed:]
+            sample = {"kind": kind, "seconds": time.monotonic() - started, "failed": len(lost), "sent": load.sent}
+            done.add({**sample, "deployment": rolling.name, "failures": lost[:3]})
+            print(
+                f"  {rolling.name} {number + 1}/{cycles} {kind}: {sample['seconds']:.1f} s, {len(lost)} failed",
+                flush=True,
+            )
+
+
+def _rows() -> object:
+    from e2e.tests.rolling import Rows
+
+    return Rows()
+
+
+def main() -> int:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--cycles", type=int, default=1000)
+    parser.add_argument("--every", type=int, default=10, help="every so many cycles one with new pods (default: 10)")
+    parser.add_argument("--deployments", type=int, default=5, help="in parallel")
+    parser.add_argument("--checkpoint", type=Path, help="file of samples to go on from")
+    options = parser.parse_args()
+    done, errors = Checkpoint(options.checkpoint), []
+    left = max(0, options.cycles - len(done.samples))
+    if left:
+        with arena("cycles", [Made(1), Made(2)], options.deployments, rollout=ROLLOUT, guard=GUARD) as found:
+            each = -(-left // len(found))
+            threads = [
+                threading.Thread(target=work, args=(rolling, each, options.every, done, errors)) for rolling in found
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    report = Report("Promote and go back under load")
+    for kind in ("complete", "warm"):
+        samples = [sample for sample in done.samples if sample["kind"] == kind]
+        if samples:
+            report.add(f"{kind} cycle", "s", [sample["seconds"] for sample in samples])
+            report.add(f"failed requests in a {kind} cycle", "", [float(sample["failed"]) for sample in samples])
+    failed = sum(sample["failed"] for sample in done.samples)
+    sent = sum(max((s["sent"] for s in done.samples if s["deployment"] == name), default=0) for name in _names(done))
+    report.add("failed requests in all", "", [float(failed)], f"of {sent:,} in {len(done.samples)} cycles")
+    report.finish(options.json)
+    for error in errors:
+        print(f"error: {error}", flush=True)
+    return 1 if errors or failed else 0
+
+
+def _names(done: Checkpoint) -> set[str]:
+    return {sample["deployment"] for sample in done.samples}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
