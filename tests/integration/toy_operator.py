@@ -14,6 +14,7 @@ from pintle.contract import names
 from pintle.controller import gather
 from pintle.controller.main import main
 from pintle.controller.store import Store
+from pintle.controller.watching.watch import Watch
 from pintle.core.plan import Delete, Event, Obj, Plan, Policy
 from pintle.ports.cluster import Cluster
 
@@ -21,7 +22,7 @@ from tests.integration.objects import model_version
 
 
 async def plan_for(
-    parent: Obj, store: Store, cluster: Cluster, write_error: str | None, now: datetime, policy: Policy
+    parent: Obj, store: Store, cluster: Cluster, watch: Watch, write_error: str | None, now: datetime, policy: Policy
 ) -> Plan:
     if parent["kind"] == "TrainingJob":
         observed = await gather.training(parent, store, cluster, write_error)

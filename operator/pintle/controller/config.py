@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
+from pintle.adapters.prometheus import Access
 from pintle.core.plan import Policy
 
 
@@ -29,18 +32,27 @@ class Config:
     workers: int = 16
     resync_seconds: float = 60.0
     log_level: str = "INFO"
+    prometheus: Access | None = None
+    """None: nothing is judged or watched."""
+    look_seconds: float = 0.5
+    """How often revisions in rollout or guard are looked at."""
+    receivers: Path | None = None
+    """Folder with a file for each receiver of notifications."""
     kill_after: int | None = field(default=None)
     """For tests only: end the process with SIGKILL after this many effects."""
 
 
 def from_env(env: Mapping[str, str], fallback_uid: str) -> Config:
     """Read the settings. Raises ConfigError. `fallback_uid` names the holder where there is no pod."""
+    prometheus = _prometheus(env)
     policy = Policy(
         server_image=_required(env, "PINTLE_SERVER_IMAGE"),
         runner_image=_required(env, "PINTLE_RUNNER_IMAGE"),
         image_pull_policy=env.get("PINTLE_IMAGE_PULL_POLICY") or "IfNotPresent",
         start_deadline=timedelta(seconds=_number(env, "PINTLE_START_DEADLINE_SECONDS", 300)),
         drain=timedelta(seconds=_number(env, "PINTLE_DRAIN_SECONDS", 10)),
+        has_metrics=prometheus is not None,
+        scrape=timedelta(seconds=_number(env, "PINTLE_SCRAPE_SECONDS", 15)),
     )
     kill_after = env.get("PINTLE_TEST_KILL_AFTER")
     return Config(
@@ -54,8 +66,29 @@ def from_env(env: Mapping[str, str], fallback_uid: str) -> Config:
         workers=int(_number(env, "PINTLE_WORKERS", 16)),
         resync_seconds=_number(env, "PINTLE_RESYNC_SECONDS", 60),
         log_level=env.get("PINTLE_LOG_LEVEL") or "INFO",
+        prometheus=prometheus,
+        look_seconds=_number(env, "PINTLE_LOOK_SECONDS", 0.5),
+        receivers=_path(env, "PINTLE_RECEIVERS_FOLDER"),
         kill_after=int(kill_after) if kill_after else None,
     )
+
+
+def _prometheus(env: Mapping[str, str]) -> Access | None:
+    url = env.get("PINTLE_PROMETHEUS_URL", "").strip()
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"PINTLE_PROMETHEUS_URL must begin with http:// or https:// and name a host, not {url!r}")
+    token, basic = _path(env, "PINTLE_PROMETHEUS_TOKEN_FILE"), _path(env, "PINTLE_PROMETHEUS_BASIC_AUTH_FILE")
+    if token and basic:
+        raise ConfigError("PINTLE_PROMETHEUS_TOKEN_FILE and PINTLE_PROMETHEUS_BASIC_AUTH_FILE exclude each other")
+    return Access(url, token, basic, _path(env, "PINTLE_PROMETHEUS_CA_FILE"))
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    text = env.get(name, "").strip()
+    return Path(text) if text else None
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

@@ -8,7 +8,7 @@ Additions harm nobody; traffic moves only once what it needs is there; status sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +38,18 @@ class Outcome:
     """Why the look must be repeated before anything else is done."""
 
 
-async def execute(plan: Plan, parent: Obj, known: Refusal | None, effects: Effects) -> Outcome:
+async def execute(
+    plan: Plan,
+    parent: Obj,
+    known: Refusal | None,
+    effects: Effects,
+    decided: Callable[[], None] = lambda: None,
+) -> Outcome:
     """Carry out a plan that was made knowing of the refusal `known`.
 
     Raises Unavailable and NotLeader, and Refused where a status or a deletion is refused.
+    `decided` is called once what was decided is done: after the traffic write, or after the status where nothing else
+    was written. A status that cannot be written must not hide that a canary was rolled back.
 
     A refusal that the plan did not know of ends it there, so that the next look can say so in a condition; one that it
     did know of lets the status through, but neither traffic nor deletions, which may count on what was refused.
@@ -52,8 +60,13 @@ async def execute(plan: Plan, parent: Obj, known: Refusal | None, effects: Effec
         await _traffic(plan, parent, effects, outcome)
         if outcome.refusal and (known is None or known.target != outcome.refusal.target):
             return outcome
+        acted = outcome.effects > 0 and not outcome.refusal
+        if acted:
+            decided()
         if plan.status is not None:
             outcome.effects += await effects.status(parent, plan.status)
+        if not acted and not outcome.refusal:
+            decided()
         if plan.delete and not outcome.refusal:
             await effects.confirm(parent)
             for target in plan.delete:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pintle.contract import names
 from pintle.controller.store import Store, model_of, uid_of
+from pintle.controller.watching.watch import NOTHING, Seen
 from pintle.core.rollout.observed import DeploymentObserved
 from pintle.core.training.observed import TrainingObserved
 from pintle.core.versions.observed import VersionObserved
@@ -58,8 +59,13 @@ def version(parent: Obj, store: Store, write_error: str | None) -> VersionObserv
     )
 
 
-def deployment(parent: Obj, store: Store, write_error: str | None) -> DeploymentObserved:
-    """A ModelDeployment with all that it owns, its pods and the versions and deployments of its model."""
+def deployment(
+    parent: Obj,
+    store: Store,
+    write_error: str | None,
+    seen: Seen = NOTHING,
+) -> DeploymentObserved:
+    """A ModelDeployment with all that it owns, its pods, the versions and deployments of its model, what is seen."""
     namespace, name = parent["metadata"]["namespace"], parent["metadata"]["name"]
     model = model_of(parent) or ""
     routes = [route for route in _children(ROUTE, parent, store) if route["metadata"]["name"] == name]
@@ -74,6 +80,9 @@ def deployment(parent: Obj, store: Store, write_error: str | None) -> Deployment
         route=routes[0] if routes else None,
         pods=store.labelled(POD, namespace, names.LABEL_DEPLOYMENT, name),
         write_error=write_error,
+        judgement=seen.judgement,
+        metrics_error=seen.metrics_error,
+        findings=seen.findings,
     )
 
 

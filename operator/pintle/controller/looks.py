@@ -11,10 +11,12 @@ from pintle.controller.effects import Effects
 from pintle.controller.events import EventRecorder
 from pintle.controller.execute import Outcome, Refusal, execute
 from pintle.controller.fence import NotLeader
+from pintle.controller.notify import Notifier
 from pintle.controller.queue import KeyedQueue
 from pintle.controller.store import Store
-from pintle.controller.telemetry import Decisions, Metrics
-from pintle.core.plan import Key, Obj, Plan, Policy
+from pintle.controller.telemetry import Decisions, Metrics, decision_fields
+from pintle.controller.watching.watch import Watch
+from pintle.core.plan import Decision, Key, Obj, Plan, Policy
 from pintle.ports import kinds
 from pintle.ports.clock import Clock
 from pintle.ports.cluster import Cluster, ClusterError
@@ -24,7 +26,7 @@ logger = logging.getLogger("pintle.looks")
 BUSY_LOOKS = 12
 """After so many looks in a row that all wrote something, a key is slowed down: its plan never comes to rest."""
 
-Decide = Callable[[Obj, Store, Cluster, str | None, Any, Policy], Awaitable[Plan]]
+Decide = Callable[[Obj, Store, Cluster, Watch, str | None, Any, Policy], Awaitable[Plan]]
 
 
 @dataclass
@@ -34,6 +36,8 @@ class _Memory:
     busy: int = 0
     not_before: float = 0.0
     refusal: Refusal | None = None
+    decisions: tuple[Decision, ...] = ()
+    """Those of the look before: a plan that repeats itself is recorded once."""
 
 
 class Looks:
@@ -51,6 +55,8 @@ class Looks:
         policy: Policy,
         metrics: Metrics,
         decisions: Decisions,
+        notifier: Notifier,
+        watch: Watch,
         plan_for: Decide,
     ) -> None:
         self._cluster = cluster
@@ -62,6 +68,8 @@ class Looks:
         self._policy = policy
         self._metrics = metrics
         self._decisions = decisions
+        self._notifier = notifier
+        self._watch = watch
         self._plan_for = plan_for
         self._memory: dict[Key, _Memory] = {}
 
@@ -93,6 +101,7 @@ class Looks:
         if parent is None or parent["metadata"].get("deletionTimestamp"):
             # ownerReferences clean up what it leaves.
             self._memory.pop(key, None)
+            self._watch.gone(key)
             self._queue.succeeded(key)
             return "gone"
         memory = self._memory.setdefault(key, _Memory())
@@ -101,15 +110,18 @@ class Looks:
             self._queue.add_after(key, wait)
             return "slowed"
         known = memory.refusal
+        error = known.message if known else None
         plan = await self._plan_for(
-            parent, self._store, self._cluster, known.message if known else None, self._clock.now(), self._policy
+            parent, self._store, self._cluster, self._watch, error, self._clock.now(), self._policy
         )
-        outcome = await execute(plan, parent, known, self._effects)
+        outcome = await execute(plan, parent, known, self._effects, lambda: self._decided(key, memory, plan))
         self._record(key, plan, outcome)
         # Events tell what the status tells; where that was not written, the next look will find both again.
         told = outcome.stale is None and (outcome.refusal is None or known is not None)
         if told and plan.events:
             await self._events.record(parent, plan.events)
+        if told:
+            self._notifier.tell(key, plan.notify)
         memory.refusal = outcome.refusal
         return self._look_again(key, memory, plan, outcome, known)
 
@@ -138,6 +150,15 @@ class Looks:
         memory.not_before = self._clock.monotonic() + wait
         self._queue.add_after(key, wait)
         logger.warning("does not come to rest, again in %.0f s", wait, extra={"fields": _fields(key, busy=memory.busy)})
+
+    def _decided(self, key: Key, memory: _Memory, plan: Plan) -> None:
+        """What was decided about traffic or training is done: a line for each, and a count."""
+        if plan.decisions == memory.decisions:
+            return
+        memory.decisions = plan.decisions
+        for decision in plan.decisions:
+            self._decisions.record(key, self._clock.now(), {"decision": decision_fields(decision)})
+            self._metrics.acted(key, decision)
 
     def _record(self, key: Key, plan: Plan, outcome: Outcome) -> None:
         """A look that changed something or was refused is a decision; a calm one is not worth a line."""

@@ -17,19 +17,23 @@ from collections.abc import Awaitable, Callable
 
 from pintle.adapters.clock import ExponentialBackoff, SystemClock
 from pintle.adapters.kubernetes import KubernetesCluster, connect
+from pintle.adapters.webhook import HttpWebhook, ReceiverFolder
 from pintle.controller.config import Config, ConfigError, from_env
 from pintle.controller.effects import Effects
 from pintle.controller.events import EventRecorder
 from pintle.controller.fence import Fence
+from pintle.controller.gauges import Gauges
 from pintle.controller.health import Servers
 from pintle.controller.informer import Informer
 from pintle.controller.lease import LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD, Elector, Identity
 from pintle.controller.looks import Decide, Looks
 from pintle.controller.notice import Notice
+from pintle.controller.notify import Notifier
 from pintle.controller.queue import KeyedQueue, work
 from pintle.controller.resync import Resync
 from pintle.controller.store import Store
 from pintle.controller.telemetry import Decisions, Metrics, configure_logging
+from pintle.controller.watching.watchers import Watchers
 from pintle.ports.cluster import ClusterError
 
 logger = logging.getLogger("pintle.operator")
@@ -57,6 +61,11 @@ class Operator:
             cluster, clock, self._store, notice, self._queue, config.namespaces, self.metrics.pruned.inc
         )
         on_effect = _effect_counter(self.metrics, config.kill_after)
+        self._webhook = HttpWebhook()
+        backoff = ExponentialBackoff(first=1.0, longest=60.0)
+        self._notifier = Notifier(ReceiverFolder(config.receivers), self._webhook, clock, backoff, self.metrics)
+        self._watchers = Watchers(config, clock, self._store, self._queue, self.metrics)
+        self.metrics.registry.register(Gauges(self._store, self._watchers.watch.judgements))
         self._looks = Looks(
             cluster=cluster,
             clock=clock,
@@ -66,7 +75,9 @@ class Operator:
             events=EventRecorder(cluster, clock, self._fence),
             policy=config.policy,
             metrics=self.metrics,
-            decisions=Decisions(),
+            decisions=Decisions(process=config.pod_uid, pod=config.pod_name),
+            notifier=self._notifier,
+            watch=self._watchers.watch,
             plan_for=plan_for,
         )
         self._state = "starting"
@@ -83,6 +94,8 @@ class Operator:
             return await self._lead(stop)
         finally:
             await servers.stop()
+            await self._watchers.close()
+            await self._webhook.close()
 
     async def _lead(self, stop: asyncio.Event) -> int:
         self.metrics.leader.set(1)
@@ -118,6 +131,8 @@ class Operator:
         looks: Callable[..., Awaitable[None]] = self._looks.look
         tasks = {f"worker-{n}": asyncio.create_task(work(self._queue, looks)) for n in range(self.config.workers)}
         tasks["dates"] = asyncio.create_task(self._queue.keep_dates())
+        tasks["notifier"] = asyncio.create_task(self._notifier.run())
+        tasks |= self._watchers.start(stop)
         tasks["resync"] = asyncio.create_task(self._resync.keep(stop, self.config.resync_seconds))
         return tasks
 

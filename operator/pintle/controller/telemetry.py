@@ -11,7 +11,8 @@ from typing import Any, TextIO
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
-from pintle.core.plan import Key
+from pintle.core.plan import Decision, Key
+from pintle.ports.kinds import MODEL_DEPLOYMENT, TRAINING_JOB
 
 LOOK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -54,6 +55,41 @@ class Metrics:
         self.lease_errors = Counter(
             "pintle_operator_lease_errors_total", "Failed calls for the Lease.", registry=self.registry
         )
+        self.notifications = Counter(
+            "pintle_operator_notifications_total",
+            "Notices, by what became of them.",
+            ["receiver", "result"],
+            registry=self.registry,
+        )
+        self.queries = Counter(
+            "pintle_operator_prometheus_queries_total",
+            "Queries to Prometheus, by what for and how they ended.",
+            ["purpose", "result"],
+            registry=self.registry,
+        )
+        self.query_bytes = Counter(
+            "pintle_operator_prometheus_bytes_total", "Bytes of Prometheus's answers.", registry=self.registry
+        )
+        self.watch_seconds = Histogram(
+            "pintle_operator_watch_seconds",
+            "How long a look at Prometheus took, judging included.",
+            ["loop"],
+            buckets=LOOK_BUCKETS,
+            registry=self.registry,
+        )
+        self.trials = Gauge("pintle_operator_trials", "Rollouts and guards that are judged.", registry=self.registry)
+        self.actions = Counter(
+            "pintle_actions_total",
+            "What was decided about traffic and training, by the rule that decided.",
+            ["namespace", "deployment", "training_job", "action", "reason"],
+            registry=self.registry,
+        )
+
+    def acted(self, key: Key, decision: Decision) -> None:
+        """Count something that was decided."""
+        deployment = key.name if key.kind == MODEL_DEPLOYMENT.name else ""
+        job = key.name if key.kind == TRAINING_JOB.name else ""
+        self.actions.labels(key.namespace, deployment, job, decision.action, decision.rule).inc()
 
 
 class JsonFormatter(logging.Formatter):
@@ -84,25 +120,62 @@ def configure_logging(level: str = "INFO", stream: TextIO = sys.stdout) -> None:
 
 
 class Decisions:
-    """The record of decisions: one JSON line each, chained by hash so that a line that is missing shows."""
+    """The record of decisions: JSON lines, each with the hash of the line before, so that one that is missing shows.
 
-    def __init__(self, stream: TextIO = sys.stdout) -> None:
+    A process is a chain of its own: its first line, number 0, names it. `chain` stands in every line, so that a file
+    with the lines of several processes, in whatever order, can be verified chain by chain.
+    """
+
+    def __init__(self, stream: TextIO = sys.stdout, *, process: str = "", pod: str = "") -> None:
         self._stream = stream
+        self._process = process
+        self._pod = pod
+        self._chain = ""
+        self._sequence = 0
         self._previous = ""
 
     def record(self, key: Key, time: datetime, fields: dict[str, Any]) -> None:
-        """Write a decision: its object, its moment, and what was decided from which facts."""
+        """Write what happened to an object at a moment: what a look did, or what was decided and from which facts."""
+        if not self._chain:
+            self._begin(time)
+        self._write(time, {"kind": key.kind, "namespace": key.namespace, "name": key.name, **fields})
+
+    def _begin(self, time: datetime) -> None:
+        began = time.isoformat(timespec="milliseconds")
+        self._chain = f"{self._process}@{began}"
+        self._write(time, {"message": "chain begins", "process": self._process, "pod": self._pod})
+
+    def _write(self, time: datetime, fields: dict[str, Any]) -> None:
         line = {
             "time": time.isoformat(timespec="milliseconds"),
             "level": "info",
             "logger": "pintle.decision",
-            "kind": key.kind,
-            "namespace": key.namespace,
-            "name": key.name,
             **fields,
+            "chain": self._chain,
+            "seq": self._sequence,
             "previous": self._previous,
         }
         text = orjson.dumps(line, default=str)
         self._previous = hashlib.sha256(text).hexdigest()
+        self._sequence += 1
         self._stream.write(text.decode() + "\n")
         self._stream.flush()
+
+
+def decision_fields(decision: Decision) -> dict[str, Any]:
+    """A decision as it stands in its line; what is not known is left out."""
+    named = {
+        "action": decision.action,
+        "subject": decision.subject,
+        "rule": decision.rule,
+        "query": decision.query,
+        "value": decision.value,
+        "stableValue": decision.stable_value,
+        "rows": decision.rows,
+        "stableRows": decision.stable_rows,
+        "evidence": decision.evidence,
+        "threshold": decision.threshold,
+        "by": decision.by,
+        "why": decision.why,
+    }
+    return {name: value for name, value in named.items() if value not in (None, "")}

