@@ -80,6 +80,14 @@ REVISION_NOT_READY = "RevisionNotReady"
 ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
 ROUTE_CONFLICT = "RouteConflict"
 SCALED_TO_ZERO = "ScaledToZero"
+STEPPING = "Stepping"
+AWAITING_EVIDENCE = "AwaitingEvidence"
+METRICS_UNAVAILABLE = "MetricsUnavailable"
+METRICS_NOT_CONFIGURED = "MetricsNotConfigured"
+PAUSED = "Paused"
+OBSERVING = "Observing"
+GUARDING = "Guarding"
+ROLLED_BACK = "RolledBack"
 SPEC_INVALID = "SpecInvalid"
 
 # What they mean -------------------------------------------------------------------------------------------------------
@@ -327,6 +335,44 @@ REASONS: dict[str, Meaning] = {
         "Rename the ModelDeployment or remove the other object.",
     ),
     SCALED_TO_ZERO: Meaning(_MD, "minReplicas is 0: nothing serves, as asked.", "Raise minReplicas."),
+    STEPPING: Meaning(
+        _MD, "A new revision goes by the steps of spec.rollout.", "Wait; status.rollout has the figures."
+    ),
+    AWAITING_EVIDENCE: Meaning(
+        _MD,
+        "The canary has not answered enough requests to go on, or to be promoted; its share stays as it is.",
+        "Wait: status.rollout.expectedSeconds; or send it more traffic, or promote it by a person's word.",
+    ),
+    METRICS_UNAVAILABLE: Meaning(
+        _MD,
+        "Nothing can be judged: Prometheus does not answer, or lacks series that it should have.",
+        "The message says what to check. Weights stay, and nothing is done, until it answers.",
+    ),
+    METRICS_NOT_CONFIGURED: Meaning(
+        _MD,
+        "A canary cannot be judged: the operator was given no Prometheus.",
+        "Give it one in the chart's values; or take rollout.steps and rollout.sensitivity out.",
+    ),
+    PAUSED: Meaning(
+        _MD,
+        "The rollout waits for a person: a pause step, promotion: Manual, a word, or the deadline without evidence.",
+        "`kubectl pintle promote`, `resume` or `abort`.",
+    ),
+    OBSERVING: Meaning(
+        _MD,
+        "automation: Observe: the message says what would be done now.",
+        "Do it by a person's word, or set automation: Act.",
+    ),
+    GUARDING: Meaning(
+        _MD,
+        "The new revision has been promoted and is compared with the one before, which is the way back.",
+        "Wait; the guard ends at status.rollout.endTime.",
+    ),
+    ROLLED_BACK: Meaning(
+        _MD,
+        "The requested revision was refused and is not tried again; the one before serves.",
+        "status.refused says why; mend the model, or `kubectl pintle retry`.",
+    ),
     SPEC_INVALID: Meaning(
         (TRAINING_JOB, MODEL_VERSION, MODEL_DEPLOYMENT),
         "The API server refused an object made from this spec.",

@@ -24,6 +24,11 @@ HARMLESS = frozenset(
         reasons.STARTING,
         reasons.REPLACING,
         reasons.SCALED_TO_ZERO,
+        reasons.STEPPING,
+        reasons.AWAITING_EVIDENCE,
+        reasons.GUARDING,
+        reasons.PAUSED,
+        reasons.OBSERVING,
     )
 )
 """Reasons for which a condition is False while all goes as it was asked: nobody should be woken by them."""
