@@ -1,7 +1,7 @@
 """How fast the model server is, how soon it answers and what it needs: make bench-serving.
 
 Gradient boosting, 100 trees over 30 numbers, fresh rows in every request (one static body would let the processor learn
-the trees), everything on: validation, metrics, bins, limits. Server on one core, load on another, loopback.
+the trees), everything on: validation, metrics, bins, tokens, limits. Server on one core, load on another, loopback.
 wrk drives it where it is installed, else a client of asyncio, which is slower than the server: its figures are floors.
 """
 
@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.report import Report, arguments
 from bench.serving.load import Load, run
+from bench.serving.prices import prices, processor_seconds
 from bench.serving.rows import bodies
 from tests.unit.serve.artifacts import make_matrix
 from tests.unit.serve.process import ServerProcess
@@ -58,6 +59,7 @@ def main() -> None:
                 report.add("scrape of /metrics", "ms", [scrape_time(server, http) for _ in range(50)])
             for key, size in memory(server).items():
                 report.add(f"{key} after load", "MB", [size])
+        prices(report, folder, COLUMNS, options.client, options.seconds, options.repeat, cores[0])
     report.finish(options.json)
 
 
@@ -103,12 +105,6 @@ def scrape_time(server: ServerProcess, http: httpx.Client) -> float:
     begin = time.perf_counter()
     http.get(server.metrics_url).raise_for_status()
     return (time.perf_counter() - begin) * 1e3
-
-
-def processor_seconds(server: ServerProcess) -> float:
-    """Processor time of the process so far: what a request costs, whatever else the machine does."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(server: ServerProcess) -> dict[str, float]:

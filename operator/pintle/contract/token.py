@@ -39,6 +39,7 @@ MIN_SECRET_BYTES = 16
 ROW = struct.Struct(">IBHI")
 """What differs from row to row besides the figures: cohort, score bin, and the two parts that make it unique."""
 REVISION = re.compile(r"[0-9a-f]{8}")
+_TEXT = re.compile(r"[A-Za-z0-9_-]{4,128}")
 _URLSAFE, _STANDARD = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 
 
@@ -97,9 +98,11 @@ class Signer:
 
         Reads only after the signature has been compared.
         """
+        if not _TEXT.fullmatch(text):
+            return None
         try:
             data = binascii.a2b_base64(text.encode("ascii").translate(_STANDARD), strict_mode=True)
-        except ValueError:  # binascii.Error and UnicodeEncodeError, too
+        except binascii.Error:
             return None
         payload, signature = data[:-SIGNATURE_BYTES], data[-SIGNATURE_BYTES:]
         if not hmac.compare_digest(self.sign(payload), signature):

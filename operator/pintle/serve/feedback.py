@@ -118,9 +118,10 @@ class Feedback:
         """The series of labels, as Prometheus reads them."""
         if self._cohort_seconds is not None:
             self._labels.begin(int(self._now()) // self._cohort_seconds * self._cohort_seconds)
-        parts: list[bytes] = []
-        for name, lines in self._labels.render().items():
-            parts += [preamble(name, "counter"), *lines]
+        lines = self._labels.render()
+        parts = [preamble(names.FEEDBACK, "counter"), *lines[names.FEEDBACK], preamble(names.FEEDBACK_LOSS, "summary")]
+        parts += [*lines[names.FEEDBACK_LOSS_SUM], *lines[names.FEEDBACK_LOSS_COUNT]]
+        parts += [preamble(names.FEEDBACK_LOSS_SQUARED, "summary"), *lines[names.FEEDBACK_LOSS_SQUARES]]
         self._results[names.LABEL_DROPPED] = self._labels.dropped
         parts.append(preamble(names.FEEDBACK_LABELS, "counter"))
         parts += [b"%b%d\n" % (self._result_heads[name], count) for name, count in self._results.items()]

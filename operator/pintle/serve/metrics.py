@@ -33,9 +33,8 @@ HELP = {
     names.PREDICTION_DRIFT_FLOOR: "PSI that the evaluation rows' scores reach by themselves in blocks of a length.",
     names.SCORE_BIN_ACCURACY: "Accuracy at evaluation of the rows whose score fell into a bin.",
     names.FEEDBACK: "Labels by the window of their predictions, the bin of the score and what turned out.",
-    names.FEEDBACK_LOSS_SUM: "Sum of the losses of labelled rows.",
-    names.FEEDBACK_LOSS_SQUARES: "Sum of the squared losses of labelled rows.",
-    names.FEEDBACK_LOSS_COUNT: "Labelled rows.",
+    names.FEEDBACK_LOSS: "Losses of labelled rows.",
+    names.FEEDBACK_LOSS_SQUARED: "Squared losses of labelled rows.",
     names.FEEDBACK_LOSS_SCALE: "What an error is divided by before it is squared.",
     names.FEEDBACK_LABELS: "Labels that came here, of whatever revision, by what became of them.",
 }

@@ -122,3 +122,11 @@ def samples(text: str) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
 def value(found: dict[str, dict[frozenset[tuple[str, str]], float]], name: str, **labels: str) -> float:
     """One sample's value; KeyError where the series does not exist."""
     return found[name][frozenset(labels.items())]
+
+
+def labelled(text: str, name: str) -> list[tuple[dict[str, str], float]]:
+    """All samples of that name with all of their labels, the identity too."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return [(dict(sample.labels), sample.value) for sample in samples if sample.name == name]

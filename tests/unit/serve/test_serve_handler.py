@@ -49,9 +49,9 @@ class Client:
         return value(samples(self.handler.metrics.render().decode()), name, **labels)
 
 
-def client_of(folder: Path, **limits: Any) -> Client:
+def client_of(folder: Path, *, identity: Identity = IDENTITY, **settings: Any) -> Client:
     artifact = open_artifact(folder)
-    handler = Handler(Settings(identity=IDENTITY, **limits), Metrics(IDENTITY))
+    handler = Handler(Settings(identity=identity, **settings), Metrics(identity))
     handler.serve(artifact, load_model(artifact))
     return Client(handler)
 
