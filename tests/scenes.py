@@ -117,7 +117,7 @@ class TrainingScene(Scene):
         source = self.parent["spec"].get("source") or {}
         name = (source.get("configMapRef") or {}).get("name")
         jobs = self.world.owned("Job", self.parent)
-        uids = {job["metadata"]["uid"] for job in jobs}
+        uids = {self.parent["metadata"]["uid"], *(job["metadata"]["uid"] for job in jobs)}
         pods = tuple(
             pod
             for pod in self.world.list("Pod")
@@ -129,6 +129,7 @@ class TrainingScene(Scene):
             jobs=jobs,
             pods=pods,
             versions=self.world.list("ModelVersion"),
+            model_deployments=self.world.list("ModelDeployment"),
             write_error=write_error,
         )
 

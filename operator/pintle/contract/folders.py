@@ -12,6 +12,7 @@ HELD = ROOT / "held"
 CODE = ROOT / "code"
 MODEL = ROOT / "model"
 ARTIFACT = ROOT / "artifact"
+CHAMPION = ROOT / "champion"
 RECORD = ROOT / "record"
 RECORD_TRAIN = RECORD / "train"
 VOLUMES = ROOT / "volumes"
@@ -36,6 +37,7 @@ def data_secret(dataset: str) -> PurePosixPath:
 
 
 OUTPUT_SECRET = SECRETS / "output"
+CHAMPION_SECRET = SECRETS / "champion"
 MODEL_SECRET = SECRETS / "model"
 
 

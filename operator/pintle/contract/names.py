@@ -21,17 +21,21 @@ LABEL_REVISION = f"{GROUP}/revision"
 COMPONENT_RUN = "run"
 COMPONENT_CHECK = "check"
 COMPONENT_SERVER = "server"
+COMPONENT_LISTING = "listing"
 
 # The truth of a rollout lies in this annotation of our own HTTPRoute (or root Service), never in a parent's.
 ANNOTATION_ROLLOUT = f"{GROUP}/rollout"
 # A person's word on a ModelVersion: comma-separated alias names.
 ANNOTATION_ALIAS = f"{GROUP}/alias"
+# A person's wish for a run, on a TrainingJob: {"id": "...", "by": "ann"}; each id is answered once.
+ANNOTATION_RUN = f"{GROUP}/run"
 
 CONTAINER_RECORD = "record"
 CONTAINER_FETCH = "fetch"
 CONTAINER_TRAIN = "train"
 CONTAINER_EVALUATE = "evaluate"
 CONTAINER_UPLOAD = "upload"
+CONTAINER_LISTING = "listing"
 CONTAINER_CHECK = "check"
 CONTAINER_SERVER = "server"
 

@@ -24,6 +24,27 @@ class DatasetRequest:
 
 
 @dataclass(frozen=True)
+class ChampionRequest:
+    """The version that gates compare with. Its folder, as `storageUri` names it, has a manifest of this digest."""
+
+    name: str
+    """As gates name it: Champion, or v3."""
+    version: int
+    storageUri: str
+    digest: str
+    hasSecret: bool = False
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """How many rows there must be that are later than all that earlier runs were trained and judged on."""
+
+    after: str
+    """Time of the latest row that was used, ISO 8601."""
+    atLeast: int
+
+
+@dataclass(frozen=True)
 class RunRequest:
     """Everything `fetch`, `evaluate`, `upload` and `record` need. Field names are the JSON keys."""
 
@@ -45,6 +66,10 @@ class RunRequest:
     trigger: Mapping[str, Any] = field(default_factory=dict)
     known: tuple[str, ...] = ()
     """Identities that have been trained already; `fetch` ends with UNCHANGED when this run has one of them."""
+    champion: ChampionRequest | None = None
+    """None where no gate compares with a version, or there is none yet: the baseline takes its place."""
+    newRows: NewRows | None = None
+    """For runs that nobody asked for by hand; `fetch` ends with NEED_MORE_DATA where there are fewer."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
@@ -57,6 +82,8 @@ class RunRequest:
             raw["datasets"] = tuple(DatasetRequest(**item) for item in raw["datasets"])
             raw["gates"] = tuple(raw.get("gates", ()))
             raw["known"] = tuple(raw.get("known", ()))
+            raw["champion"] = ChampionRequest(**raw["champion"]) if raw.get("champion") else None
+            raw["newRows"] = NewRows(**raw["newRows"]) if raw.get("newRows") else None
             return cls(**raw)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not a run request: {error}") from error

@@ -34,9 +34,12 @@ ANNOTATION_GENERATION = f"{names.GROUP}/generation"
 """On a Job: metadata.generation of the spec that it was made of."""
 ANNOTATION_SPEC = f"{names.GROUP}/spec"
 """On a Job: short digest of that spec without suspend and history; with another one a failed run is run again."""
+ANNOTATION_ANSWERS = f"{names.GROUP}/answers"
+"""On a Job: keys of the triggers that it answers, with commas."""
 ANNOTATION_ENDED = f"{names.GROUP}/ended"
 """On a Job that we stopped for good: JSON with reason, message and time."""
 OUTPUT_KEY_VOLUME = "key-output"
+CHAMPION_KEY_VOLUME = "key-champion"
 DEFAULT_DEADLINE_SECONDS = 7 * 24 * 3600
 """Bounds how long disruptions, which do not count as failures, can keep a run going."""
 GRACE_SECONDS = 60
@@ -60,16 +63,37 @@ class RunnerDefaults:
     trusted_types: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What is noted on a Job, so that it outlives a lost status."""
+
+    definition: str
+    """Digest of the definition."""
+    spec: str
+    """Short digest of the spec."""
+    answers: tuple[str, ...] = ()
+    """Keys of the triggers that the run answers."""
+
+
 def run_job(
     parent: Mapping[str, Any],
     spec: TrainingJobSpec,
     request: RunRequest,
-    digests: tuple[str, str],
+    marks: Marks,
     runner: RunnerDefaults,
+    champion_secret: str | None = None,
 ) -> dict[str, Any]:
-    """The Job of one run, create-only. `request.run` is its name, `digests` are those of definition and spec."""
+    """The Job of one run, create-only. `request.run` is its name; the Secret is that of the champion's storage."""
     own = labels(names.COMPONENT_RUN, training_job=request.trainingJob, run=request.run, model=request.modelName)
-    claims = Claims((d.storageUri for d in spec.datasets), (spec.output.storageUri,))
+    champion = [request.champion.storageUri] if request.champion else []
+    claims = Claims([*(d.storageUri for d in spec.datasets), *champion], (spec.output.storageUri,))
+    annotations = {
+        ANNOTATION_DEFINITION: marks.definition,
+        ANNOTATION_GENERATION: str(parent["metadata"].get("generation", 0)),
+        ANNOTATION_SPEC: marks.spec,
+    }
+    if marks.answers:
+        annotations[ANNOTATION_ANSWERS] = ",".join(marks.answers)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -77,11 +101,7 @@ def run_job(
             "name": request.run,
             "namespace": request.namespace,
             "labels": own,
-            "annotations": {
-                ANNOTATION_DEFINITION: digests[0],
-                ANNOTATION_GENERATION: str(parent["metadata"].get("generation", 0)),
-                ANNOTATION_SPEC: digests[1],
-            },
+            "annotations": annotations,
             "ownerReferences": [owner_reference(parent)],
         },
         "spec": {
@@ -93,7 +113,7 @@ def run_job(
             # A pod that still holds the claim must be gone before the next one asks for it.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
-            "template": {"metadata": {"labels": own}, "spec": _pod(spec, request, claims, runner)},
+            "template": {"metadata": {"labels": own}, "spec": _pod(spec, request, claims, runner, champion_secret)},
         },
     }
 
@@ -153,7 +173,9 @@ def _failure_rules() -> list[dict[str, Any]]:
     return [*rules, {"action": "Ignore", "onPodConditions": [disrupted]}]
 
 
-def _pod(spec: TrainingJobSpec, request: RunRequest, claims: Claims, runner: RunnerDefaults) -> dict[str, Any]:
+def _pod(
+    spec: TrainingJobSpec, request: RunRequest, claims: Claims, runner: RunnerDefaults, champion_secret: str | None
+) -> dict[str, Any]:
     trainer = spec.trainer
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -168,7 +190,7 @@ def _pod(spec: TrainingJobSpec, request: RunRequest, claims: Claims, runner: Run
             _evaluate(request, runner),
         ],
         "containers": [_upload(spec, request, claims, runner)],
-        "volumes": _volumes(spec, claims),
+        "volumes": _volumes(spec, request, claims, champion_secret),
     }
     if trainer.nodeSelector:
         pod["nodeSelector"] = dict(trainer.nodeSelector)
@@ -208,12 +230,18 @@ def _record(spec: TrainingJobSpec, request: RunRequest, claims: Claims, runner: 
 
 def _fetch(spec: TrainingJobSpec, request: RunRequest, claims: Claims, runner: RunnerDefaults) -> dict[str, Any]:
     mounts = [mount("data", folders.DATA), mount("held", folders.HELD), mount("record", folders.RECORD)]
-    mounts += claims.mounts((d.storageUri for d in spec.datasets), read_only=True)
+    uris = [d.storageUri for d in spec.datasets]
+    if request.champion:
+        mounts.append(mount("champion", folders.CHAMPION))
+        uris.append(request.champion.storageUri)
+    mounts += claims.mounts(uris, read_only=True)
     mounts += [
         mount(f"key-data-{d.name}", folders.data_secret(d.name), read_only=True)
         for d in spec.datasets
         if _secret(d.storage)
     ]
+    if request.champion and request.champion.hasSecret:
+        mounts.append(mount(CHAMPION_KEY_VOLUME, folders.CHAMPION_SECRET, read_only=True))
     return _ours(names.CONTAINER_FETCH, request, runner, mounts)
 
 
@@ -273,6 +301,8 @@ def _evaluate(request: RunRequest, runner: RunnerDefaults) -> dict[str, Any]:
         mount("record", folders.RECORD),
         mount("record-train", folders.RECORD_TRAIN, read_only=True),
     ]
+    if request.champion:
+        mounts.append(mount("champion", folders.CHAMPION, read_only=True))
     return _ours(names.CONTAINER_EVALUATE, request, runner, mounts)
 
 
@@ -285,8 +315,12 @@ def _upload(spec: TrainingJobSpec, request: RunRequest, claims: Claims, runner: 
     return _ours(names.CONTAINER_UPLOAD, request, runner, [*mounts, *_output_mounts(spec, claims)])
 
 
-def _volumes(spec: TrainingJobSpec, claims: Claims) -> list[dict[str, Any]]:
+def _volumes(
+    spec: TrainingJobSpec, request: RunRequest, claims: Claims, champion_secret: str | None
+) -> list[dict[str, Any]]:
     volumes = scratch("data", "held", "model", "artifact", "record", "record-train")
+    if request.champion:
+        volumes += scratch("champion")
     volumes += scratch(*(f"tmp-{name}" for name in REQUESTS))
     if spec.source and spec.source.configMapRef:
         volumes.append({"name": "code", "configMap": {"name": spec.source.configMapRef.name}})
@@ -296,6 +330,8 @@ def _volumes(spec: TrainingJobSpec, claims: Claims) -> list[dict[str, Any]]:
             volumes.append(key_volume(f"key-data-{dataset.name}", secret))
     if secret := _secret(spec.output.storage):
         volumes.append(key_volume(OUTPUT_KEY_VOLUME, secret))
+    if champion_secret:
+        volumes.append(key_volume(CHAMPION_KEY_VOLUME, champion_secret))
     return volumes
 
 

@@ -3,8 +3,9 @@
 The definition digest covers what makes another model: code bytes, image as written, command, arguments and environment
 of the trainer, hyperparameters, seed, schema, data sets with their selection, and the model's format. Outside it are
 how and where a run is carried out (resources, node selector, tolerations, keys, output place, back-off, deadline,
-suspend, history) and what it is measured by (gates): a change of these trains nothing, unless the last run of the
-definition has failed. What counts as such a change is told by the spec digest.
+suspend, history), what it is measured by (gates) and what asks for more runs (triggers, retrain policy): a change of
+these trains nothing, unless the last run of the definition has failed. What counts as such a change is told by the
+spec digest.
 
 Only what differs from the API's default is digested, and an image that is not written counts as "": neither an
 upgrade of the operator with another default image nor a field that a later version adds trains anything again.
@@ -20,9 +21,10 @@ from typing import Any
 from pintle.api import reasons
 from pintle.api.trainingjob import TrainingJobSpec
 from pintle.contract.digest import digest_bytes, digest_value, short
-from pintle.contract.run import DatasetRequest, RunRequest
+from pintle.contract.run import ChampionRequest, DatasetRequest, NewRows, RunRequest
 from pintle.core.conditions import FALSE, conditions_of
 from pintle.core.plan import Obj
+from pintle.core.training.triggers import Trigger
 
 TRAIN_FILE = "train.py"
 MAX_KNOWN = 100
@@ -78,12 +80,14 @@ def definition_digest(spec: TrainingJobSpec, code: Mapping[str, Any]) -> str:
 
 
 def spec_digest(spec: TrainingJobSpec) -> str:
-    """Short digest (10 hex) of all that a failed run could have failed for: the spec without suspend and history.
+    """Short digest (10 hex) of all that a failed run could have failed for: the spec without suspend, history, triggers
+    and retrain policy.
 
-    Holding a job back, or remembering more of it, does not say "again". As in the definition, defaults are left out.
+    Holding a job back, remembering more of it, or asking for more runs of it later does not say "again". As in the
+    definition, defaults are left out.
     Short, because it stands in the status for each run, and is compared with its few predecessors only.
     """
-    outside = {"suspend", "runsHistoryLimit"}
+    outside = {"suspend", "runsHistoryLimit", "triggers", "retrainPolicy"}
     return short(digest_value(spec.model_dump(by_alias=True, exclude_defaults=True, exclude=outside, mode="json")), 10)
 
 
@@ -92,28 +96,36 @@ def parameters_of(spec: TrainingJobSpec) -> dict[str, str]:
     return {item.name: item.value for item in spec.hyperparameters or ()}
 
 
-def run_name(parent: Obj, definition: str, trigger: Mapping[str, Any]) -> str:
+def run_name(parent: Obj, definition: str, why: Mapping[str, Any]) -> str:
     """Name of a run and of its Job: `<trainingjob>-<10 hex>`.
 
     The uid is in it, because artifacts lie below the run's name: a TrainingJob that is deleted and made anew must not
-    write over what its namesake has left.
+    write over what its namesake has left. The words of a trigger are not: figures may change while it waits.
     """
     name, uid = parent["metadata"]["name"], parent["metadata"]["uid"]
-    run = digest_value({"trainingJob": uid, "definition": definition, "trigger": dict(trigger)})
+    named = {key: value for key, value in why.items() if key != "message"}
+    run = digest_value({"trainingJob": uid, "definition": definition, "trigger": named})
     return f"{name}-{short(run, 10)}"
 
 
-def trigger(attempt: int, generation: int | None = None) -> dict[str, Any]:
-    """Why a run is made: its definition, or a spec of this generation that was written after its last run failed.
+def because(trigger: Trigger, attempt: int = 1, generation: int | None = None) -> dict[str, Any]:
+    """`RunRequest.trigger`: why a run is made. A changed spec has its generation.
 
     An attempt above 1 follows one that another definition cut short.
     """
-    why = {"kind": "Definition"} if generation is None else {"kind": "Spec", "generation": generation}
+    why = trigger.to_json() | ({} if generation is None else {"generation": generation})
     return why if attempt == 1 else {**why, "attempt": attempt}
 
 
 def run_request(
-    parent: Obj, spec: TrainingJobSpec, code: Mapping[str, Any], run: str, why: Mapping[str, Any], known: Iterable[str]
+    parent: Obj,
+    spec: TrainingJobSpec,
+    code: Mapping[str, Any],
+    run: str,
+    why: Mapping[str, Any],
+    known: Iterable[str] = (),
+    champion: ChampionRequest | None = None,
+    new_rows: NewRows | None = None,
 ) -> RunRequest:
     """What the containers of the run are told."""
     name = parent["metadata"]["name"]
@@ -144,15 +156,22 @@ def run_request(
         image=spec.trainer.image or "",
         trigger=dict(why),
         known=tuple(known),
+        champion=champion,
+        newRows=new_rows,
     )
 
 
-def known_identities(versions: Iterable[Obj]) -> tuple[str, ...]:
-    """Identities that need no other training, newest first: of versions that no gate refused and whose bytes exist."""
+def known_identities(versions: Iterable[Obj], with_refused: bool = False) -> tuple[str, ...]:
+    """Identities that need no other training, newest first: of versions that no gate refused and whose bytes exist.
+
+    `with_refused`: nobody has changed anything, so what was refused would be refused again.
+    """
     usable = [
         version
         for version in versions
-        if (version["spec"].get("source") or {}).get("identity") and not refused(version) and not _lost(version)
+        if (version["spec"].get("source") or {}).get("identity")
+        and (with_refused or not refused(version))
+        and not _lost(version)
     ]
     usable.sort(key=lambda version: int(version["spec"]["version"]), reverse=True)
     identities = dict.fromkeys(str(version["spec"]["source"]["identity"]) for version in usable)

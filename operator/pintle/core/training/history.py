@@ -12,6 +12,7 @@ from pintle.api.fields import MAX_RUN_MESSAGE
 from pintle.core.conditions import clip_middle, timestamp
 from pintle.core.plan import Obj
 from pintle.core.training.states import FAILED, RUNNING
+from pintle.core.training.triggers import Trigger
 
 MAX_RUNS = 10
 MAX_MESSAGE = MAX_RUN_MESSAGE
@@ -35,6 +36,19 @@ class Entry:
     """metadata.generation of the spec that the run was made of, None where its Job does not tell."""
     spec: str | None = None
     """Short digest of that spec, without what no run can fail for."""
+    trigger: Trigger | None = None
+    """What started it, None where neither status nor Job tells."""
+    answers: tuple[str, ...] = ()
+    """Keys of all triggers that it answers, by its Job. This and what follows goes into the governor's memory."""
+    listing: str | None = None
+    """Short digest of the listing of the data that it read."""
+    through: str | None = None
+    """Time of the latest row that it was trained or judged on."""
+
+    @property
+    def is_by_hand(self) -> bool:
+        """True where a person asked for it, by a definition, a changed spec or a word."""
+        return self.trigger is None or self.trigger.is_by_hand
 
     @property
     def is_final(self) -> bool:
@@ -59,6 +73,7 @@ class Entry:
             "completionTime": self.completion,
             "generation": self.generation,
             "spec": self.spec,
+            "trigger": self.trigger.to_json() if self.trigger else None,
         }
         return {key: value for key, value in made.items() if value not in (None, "")}
 
@@ -120,4 +135,5 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         completion=item.get("completionTime"),
         generation=item.get("generation"),
         spec=item.get("spec"),
+        trigger=Trigger.from_json(item.get("trigger")),
     )

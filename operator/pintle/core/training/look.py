@@ -9,7 +9,8 @@ from typing import Any
 from pintle.api import reasons
 from pintle.api.trainingjob import TrainingJobSpec
 from pintle.core.conditions import FALSE, UNKNOWN, Condition
-from pintle.core.plan import Event, Obj, Policy
+from pintle.core.plan import Decision, Event, Obj, Policy
+from pintle.core.training.champion import missing_rival
 from pintle.core.training.definition import TRAIN_FILE, code_of, definition_digest, files_of, spec_digest
 from pintle.core.training.observed import TrainingObserved
 
@@ -35,6 +36,9 @@ class Look:
     again: list[timedelta] = field(default_factory=list)
     going: dict[str, Condition] = field(default_factory=dict)
     """Conditions of the runs that go on, by run."""
+    decisions: list[Decision] = field(default_factory=list)
+    started: str | None = None
+    """The run that this look starts."""
 
     @property
     def name(self) -> str:
@@ -70,6 +74,7 @@ def begin(observed: TrainingObserved, now: datetime, policy: Policy, spec: Train
     )
     observed = replace(observed, versions=versions)
     code, problem = code_of(spec, observed.config_map), _problem(observed, spec)
+    problem = problem or missing_rival(spec, spec.modelName or observed.parent["metadata"]["name"], versions)
     missing = problem is not None and problem.reason == reasons.SOURCE_NOT_FOUND
     return Look(observed, now, policy, spec, code, None if missing else definition_digest(spec, code), problem)
 

@@ -18,8 +18,10 @@ class TrainingObserved:
     jobs: tuple[Obj, ...] = ()
     """batch/v1 Jobs of this TrainingJob, in any state."""
     pods: tuple[Obj, ...] = ()
-    """Pods of those Jobs."""
+    """Pods of those Jobs, and of the TrainingJob itself: those that list its data."""
     versions: tuple[Obj, ...] = ()
     """ModelVersions of the namespace; those of other models are ignored."""
+    model_deployments: tuple[Obj, ...] = ()
+    """ModelDeployments of the namespace; those whose spec.retrain names another TrainingJob are ignored."""
     write_error: str | None = None
     """What the API server answered when it refused one of our last writes, None when none was refused."""

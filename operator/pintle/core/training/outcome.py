@@ -7,6 +7,7 @@ Going --> Stop        a container cannot start for too long
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,15 @@ from pintle.core import pods as podstate
 from pintle.core.conditions import timestamp
 from pintle.core.plan import Obj
 from pintle.core.training.lost import collected, failed_unseen
-from pintle.core.training.results import REGISTERED, gates_of, identity_of, reason_of, trained, version_of_run
+from pintle.core.training.results import (
+    REGISTERED,
+    data_seen,
+    gates_of,
+    identity_of,
+    reason_of,
+    trained,
+    version_of_run,
+)
 from pintle.core.training.states import (
     FAILED,
     PATIENCE,
@@ -41,7 +50,15 @@ PHASES = {
 
 
 def outcome(run: Run, now: datetime, start_deadline: timedelta) -> Going | Stop | Collect | Over:
-    """The state of a run."""
+    """The state of a run; of one that is over also which data it saw, as far as that is told."""
+    state = _outcome(run, now, start_deadline)
+    if not isinstance(state, Over):
+        return state
+    listing, through = data_seen(run)
+    return replace(state, listing=listing, through=through)
+
+
+def _outcome(run: Run, now: datetime, start_deadline: timedelta) -> Going | Stop | Collect | Over:
     word = ended_word(run.job)
     if word is not None:
         return Over(FAILED, word["reason"], str(word.get("message", "")), completed=word.get("time"))

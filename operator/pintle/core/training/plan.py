@@ -5,7 +5,8 @@
           suspended            suspend / resume    definition changed: remember Superseded, delete the Job
 
 A run that has ended is final: its definition is not run again, even if the Job is deleted. One run goes on at a time.
-One exception: after a run that failed, a spec that was changed since is run, once for each generation.
+Exceptions: after a run that failed, a spec that was changed since is run, once for each generation; and the governor
+(governor.py) may allow another run of the same definition, when something asks for one (triggers.py).
 A run enters `status.runs` when its Job has been seen, so that a Job that is missing later was deleted by somebody.
 It gets a version number only when a ModelVersion that names it has been seen, so that of two claimants of one number
 the loser takes the next.
@@ -13,7 +14,9 @@ the loser takes the next.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -32,15 +35,16 @@ from pintle.core.conditions import (
 )
 from pintle.core.plan import Delete, Obj, Plan, Policy
 from pintle.core.training import history
-from pintle.core.training.definition import known_identities, run_name, run_request, trigger
 from pintle.core.training.history import Entry
 from pintle.core.training.look import Look, begin
 from pintle.core.training.observed import TrainingObserved
+from pintle.core.training.retrain import Waiting, govern, waiting
 from pintle.core.training.runs import REGISTER_POLL, all_runs, definition_of
+from pintle.core.training.start import start_run
 from pintle.core.training.states import FAILED, SUCCEEDED, finished
+from pintle.core.training.triggers import DEFINITION, SPEC, Trigger
 from pintle.resources.collect_pod import collect_number
 from pintle.resources.model_version import version_name
-from pintle.resources.run_job import RunnerDefaults, run_job
 
 SOURCE_POLL = timedelta(seconds=10)
 CODE_POLL = timedelta(seconds=60)
@@ -62,12 +66,16 @@ def plan(observed: TrainingObserved, now: datetime, policy: Policy) -> Plan:
     last = _last(look, entries)
     failed = last if _asked_again(look, entries, last) else None
     current = None if failed else last
-    condition = _present(look, entries, current, failed)
-    if observed.write_error and (look.create or look.apply):
+    waits = waiting(look, entries, before)
+    condition = _present(look, entries, current, failed, waits)
+    governed = govern(look, entries, current, waits)
+    if look.started:
+        condition = Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, f"Run {look.started} is being started.")
+    if observed.write_error and (look.apply or any(body["kind"] != "Pod" for body in look.create)):
         condition = Condition(reasons.SUCCEEDED, FALSE, reasons.SPEC_INVALID, observed.write_error)
     # The failed run that another follows is kept as well, or its definition would count as never run.
     keep = history.kept(entries, spec.runsHistoryLimit, last.name if last else None)
-    return _plan(look, entries, current, condition, keep)
+    return _plan(look, entries, current, (condition, *governed.conditions), governed.status, keep)
 
 
 # The run of the present definition ------------------------------------------------------------------------------------
@@ -98,10 +106,12 @@ def _asked_again(look: Look, entries: list[Entry], last: Entry | None) -> bool:
     return history.spec_changed_since(last, entries, look.generation, look.spec_digest)
 
 
-def _present(look: Look, entries: list[Entry], current: Entry | None, failed: Entry | None) -> Condition:
+def _present(
+    look: Look, entries: list[Entry], current: Entry | None, failed: Entry | None, waits: Waiting
+) -> Condition:
     """The condition Succeeded; makes the Job where there is none. `failed` is the run that a new one follows."""
     if current is None:
-        return _start(look, entries, failed)
+        return _start(look, entries, failed, waits)
     if not current.is_final:
         return look.going[current.name]
     message = _full_message(look, current)
@@ -121,7 +131,7 @@ def _full_message(look: Look, current: Entry) -> str:
     return shown if clip_middle(shown, history.MAX_MESSAGE) == current.message else current.message
 
 
-def _start(look: Look, entries: list[Entry], failed: Entry | None) -> Condition:
+def _start(look: Look, entries: list[Entry], failed: Entry | None, waits: Waiting) -> Condition:
     """Nothing has been run of this definition, or it has failed and is to be run with another spec."""
     if look.problem is not None:
         look.again.append(SOURCE_POLL)
@@ -134,35 +144,29 @@ def _start(look: Look, entries: list[Entry], failed: Entry | None) -> Condition:
         look.again.append(REGISTER_POLL)
         message = f"Waits until {', '.join(sorted(leaving))} has gone."
         return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, message)
-    run = _create_job(look, {entry.name for entry in entries}, failed)
-    return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, f"Run {run} is being started.")
-
-
-def _create_job(look: Look, taken: set[str | None], failed: Entry | None) -> str:
-    """The Job of a new run, under the first name that no run had; its artifact would replace that of the other."""
-    assert look.definition is not None  # else there is a problem
-    parent, attempt = look.observed.parent, 1
-    generation = look.generation if failed else None
-    taken = taken | {(version["spec"].get("source") or {}).get("run") for version in look.observed.versions}
-    while (run := run_name(parent, look.definition, trigger(attempt, generation))) in taken:
-        attempt += 1
-    known = known_identities(look.observed.versions)
-    request = run_request(parent, look.spec, look.code, run, trigger(attempt, generation), known)
-    runner = RunnerDefaults(look.policy.runner_image, look.policy.image_pull_policy, look.policy.trusted_types)
-    look.create.append(run_job(parent, look.spec, request, (look.definition, look.spec_digest), runner))
+    trigger, generation = (Trigger(SPEC), look.generation) if failed else (Trigger(DEFINITION), None)
+    run = start_run(look, [entry.name for entry in entries], trigger, waits.keys, generation)
     why = f"{failed.name} failed ({failed.reason}) and the spec was changed" if failed else "no run"
     look.why.append(f"{why} of the definition {look.definition}: {run} is started")
-    return run
+    return Condition(reasons.SUCCEEDED, UNKNOWN, reasons.PENDING, f"Run {run} is being started.")
 
 
 # Putting it together --------------------------------------------------------------------------------------------------
 
 
-def _plan(look: Look, entries: list[Entry], current: Entry | None, condition: Condition, keep: list[Entry]) -> Plan:
+def _plan(
+    look: Look,
+    entries: list[Entry],
+    current: Entry | None,
+    conditions: tuple[Condition, ...],
+    governor: Mapping[str, Any],
+    keep: list[Entry],
+) -> Plan:
     parent = look.observed.parent
     status = {
         "observedGeneration": parent["metadata"].get("generation"),
-        "conditions": set_conditions(parent, [condition], look.now),
+        "conditions": set_conditions(parent, conditions, look.now),
+        "governor": governor,
         "definition": current.definition if current else None,
         "runs": [entry.to_status() for entry in keep],
         "latestVersion": history.newest_version(entries) or (parent.get("status") or {}).get("latestVersion"),
@@ -175,9 +179,11 @@ def _plan(look: Look, entries: list[Entry], current: Entry | None, condition: Co
         apply=tuple(look.apply),
         status=changed(parent, status),
         delete=tuple(_delete(obj) for obj in _leaving(look, entries, {entry.name for entry in keep})),
-        events=(*look.events, *transitions(parent, [condition])),
+        # Of the others the governor has told already, when it held something back.
+        events=(*look.events, *transitions(parent, conditions[:1])),
         requeue_after=min(look.again, default=None),
         why=tuple(look.why),
+        decisions=tuple(look.decisions),
     )
 
 

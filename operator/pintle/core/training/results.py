@@ -14,6 +14,7 @@ from pintle.contract.folders import artifact_uri
 from pintle.core import pods as podstate
 from pintle.core.plan import Obj
 from pintle.core.training.states import Run
+from pintle.resources.collect_pod import CONTAINER
 from pintle.resources.model_version import Trained, gate_message
 from pintle.resources.run_job import ANNOTATION_DEFINITION, output_secret_of, train_image_of
 
@@ -106,6 +107,16 @@ def _gate_results(evaluated: Mapping[str, Any], upload: Mapping[str, Any]) -> tu
     if verdict == "Pass" or any(gate.get("verdict") != "Pass" for gate in gates):
         return gates
     return (*gates, {"metric": "gates", "verdict": verdict, "why": "the figures are in run.json"})
+
+
+def data_seen(run: Run) -> tuple[str | None, str | None]:
+    """Listing of the data that the run read and time of the latest row that it used: by `fetch`, or by its record."""
+    found: dict[str, str] = {}
+    for pod in sorted(run.all_pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or "")):
+        for name, ended in podstate.ended(pod).items():
+            if name in (names.CONTAINER_FETCH, CONTAINER):
+                found |= {key: str(ended.result[key]) for key in ("listing", "through") if ended.result.get(key)}
+    return found.get("listing", "")[:16] or None, found.get("through", "")[:24] or None
 
 
 def version_of_run(versions: Iterable[Obj], run: Run, digest: str | None) -> int | None:

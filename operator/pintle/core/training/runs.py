@@ -25,12 +25,15 @@ from pintle.core.training.states import (
     Stop,
     finished,
 )
+from pintle.core.training.triggers import Trigger
 from pintle.resources.collect_pod import collect_pod
 from pintle.resources.model_version import Trained, model_version, version_name
 from pintle.resources.run_job import (
+    ANNOTATION_ANSWERS,
     ANNOTATION_DEFINITION,
     ANNOTATION_GENERATION,
     ANNOTATION_SPEC,
+    request_of,
     stop_job,
     suspend_job,
 )
@@ -80,11 +83,13 @@ def _first_seen(job: Obj) -> Entry:
         start=metadata.get("creationTimestamp"),
         generation=_generation_of(job),
         spec=str((metadata.get("annotations") or {}).get(ANNOTATION_SPEC) or "")[:10] or None,
+        trigger=Trigger.from_json(request.trigger if (request := request_of(job)) else None),
     )
 
 
 def _entry(look: Look, job: Obj, entry: Entry) -> Entry:
     """What a run that is not final on record has become, and what is to be done about it."""
+    entry = replace(entry, answers=_answers_of(job))
     if look.definition is not None and entry.definition != look.definition and not finished(job):
         message = f"Run {entry.name} was stopped: the definition was changed while it was going."
         look.why.append(message)
@@ -148,6 +153,8 @@ def _over(look: Look, run: Run, entry: Entry, state: Over) -> Entry:
         identity=state.identity,
         version=state.version,
         completion=state.completed,
+        listing=state.listing,
+        through=state.through,
     )
 
 
@@ -195,6 +202,12 @@ def _generation_of(job: Obj) -> int | None:
     """Generation of the spec that a Job was made of."""
     text = str((job["metadata"].get("annotations") or {}).get(ANNOTATION_GENERATION) or "")
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _answers_of(job: Obj) -> tuple[str, ...]:
+    """Keys of the triggers that a Job answers."""
+    text = str((job["metadata"].get("annotations") or {}).get(ANNOTATION_ANSWERS) or "")
+    return tuple(key for key in text.split(",") if key)
 
 
 def _job_of(pod: Obj) -> str | None:

@@ -47,6 +47,10 @@ class Over:
     version: int | None = None
     completed: str | None = None
     trained: Trained | None = None
+    listing: str | None = None
+    """Short digest of the listing of the data that it read."""
+    through: str | None = None
+    """Time of the latest row that it was trained or judged on."""
 
 
 @dataclass(frozen=True)
