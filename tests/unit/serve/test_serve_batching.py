@@ -42,18 +42,19 @@ class Bench:
 
     def __init__(self, **limits: int) -> None:
         self.model = FakeModel()
-        self.observed = 0
+        self.observed: list[float] = []
         settings = {"batch_rows": 8, "queue_requests": 100, "queue_rows": 1_000, **limits}
         self.batcher = Batcher(self.model, self._observe, **settings)
 
     def _observe(self, batch: Batch, prediction: Prediction) -> None:
-        self.observed += len(batch)
+        assert prediction.score.tolist() == batch.numbers[:, 0].tolist()
+        self.observed += prediction.score.tolist()
 
-    def send(self, *values: float, seconds: float = 5) -> asyncio.Future[Any]:
+    def send(self, *values: float, seconds: float = 5, judged: bool = True) -> asyncio.Future[Any]:
         """Submit one request of rows with these values."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         rows = Rows(len(values), [[value] for value in values], [])
-        self.batcher.submit(rows, answer.set_result, time.perf_counter() + seconds)
+        self.batcher.submit(rows, answer.set_result, time.perf_counter() + seconds, judged)
         return answer
 
 
@@ -69,7 +70,18 @@ async def test_requests_of_one_turn_share_a_batch(bench: Bench) -> None:
     answers = await asyncio.gather(*(bench.send(*values) for values in ((1, 2), (3,), (4, 5, 6))))
     assert [answer.score.tolist() for answer in answers] == [[1, 2], [3], [4, 5, 6]]
     assert bench.model.batches == [[1, 2, 3, 4, 5, 6]]
-    assert bench.observed == 6
+    assert bench.observed == [1, 2, 3, 4, 5, 6]
+
+
+async def test_rows_that_are_not_judged_are_answered_and_not_observed(bench: Bench) -> None:
+    """They share the batch with the others, who alone are counted."""
+    requests = [bench.send(1, 2), bench.send(3, judged=False), bench.send(4)]
+    answers = await asyncio.gather(*requests)
+    assert [answer.score.tolist() for answer in answers] == [[1, 2], [3], [4]]
+    assert bench.model.batches == [[1, 2, 3, 4]]
+    assert bench.observed == [1, 2, 4]
+    await bench.send(5, judged=False)
+    assert bench.observed == [1, 2, 4]
 
 
 async def test_a_batch_is_bounded_and_a_large_request_runs_alone(bench: Bench) -> None:
@@ -102,7 +114,7 @@ async def test_a_fault_of_one_request_fails_only_that_one(bench: Bench) -> None:
     assert isinstance(bad, Rejected)
     assert bad.status == 500
     assert other.score.tolist() == [2, 3]
-    assert bench.observed == 3
+    assert bench.observed == [1, 2, 3]
     assert (await bench.send(*range(9))).score.size == 9, "the queue is not left full"
 
 
@@ -145,3 +157,4 @@ async def test_a_request_is_answered_when_its_time_is_up(bench: Bench) -> None:
     release.set()
     assert (await bench.send(7)).score.tolist() == [7]
     assert [7.0] in bench.model.batches
+    assert bench.observed == [1, 1, 7], "what nobody was answered is not counted"

@@ -198,6 +198,90 @@ async def test_the_metrics_tell_schema_from_client_faults(client: Client) -> Non
     assert client.metric("model_request_duration_seconds_count") == 2, "direct requests are judged never"
 
 
+def shares(client: Client, feature: str) -> dict[str, float]:
+    """Share of the rows in each bin of a feature."""
+    assert client.handler.monitor is not None
+    client.handler.monitor.flush()
+    found = samples(client.handler.metrics.render().decode())["model_feature_bin_total"]
+    counts = {dict(key)["bin"]: count for key, count in found.items() if dict(key)["feature"] == feature}
+    return {name: count / sum(counts.values()) for name, count in counts.items()}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", {"rows": [{"hour": 3}, {"hour": 4, "wind": None, "carrier": None}]}),
+        ("/predict", {"columns": {"hour": [3, 4]}}),
+        (INFER, {"inputs": [tensor("hour", [3, 4])]}),
+        (
+            INFER,
+            {"inputs": [tensor("hour", [3, 4]), tensor("wind", [None, None]), tensor("carrier", [None, ""], "BYTES")]},
+        ),
+    ],
+)
+async def test_a_column_that_live_rows_lack_is_missing_in_all_of_them(client: Client, path: str, body: Any) -> None:
+    """A version trained with columns that are never there live: answered, and its missing share says 1."""
+    assert (await client.post(path, body))[0] == 200
+    for feature in ("wind", "carrier", "gusts"):
+        assert shares(client, feature)["missing"] == 1.0
+    assert shares(client, "hour")["missing"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", {"rows": [{"carrier": "AA", "wind": 3}]}),
+        ("/predict", {"rows": [{**ROW, "hour": None}]}),
+        ("/predict", {"columns": {"wind": [3]}}),
+        (INFER, {"inputs": [tensor("wind", [3])]}),
+        (INFER, {"inputs": [tensor("hour", [None])]}),
+    ],
+)
+async def test_a_required_column_that_live_rows_lack_rejects_them(client: Client, path: str, body: Any) -> None:
+    """400, counted as schema_rejected: the version cannot take rows that another can; no bin counts them."""
+    status, found = await client.post(path, body)
+    assert status == 400
+    assert "hour" in found["error"]
+    assert client.metric("model_requests_total", result="schema_rejected", route="default") == 1
+    assert client.metric("model_predictions_total") == 0
+    assert client.handler.metrics.bins.sum() == 0
+
+
+async def test_direct_requests_are_answered_and_leave_nothing_to_judge_by(client: Client) -> None:
+    """Also where they share a batch with others: no bin, no row, no time, but a request of route="direct"."""
+    strange = {"carrier": "ZZ", "hour": 3, "wind": 99.0}
+    answers = await asyncio.gather(
+        client.post("/predict", {"rows": [ROW]}),
+        client.post("/predict", {"rows": [strange] * 3}, direct=True),
+        client.post("/predict", {"rows": [ROW]}),
+    )
+    assert [(status, len(found["predictions"])) for status, found in answers] == [(200, 1), (200, 3), (200, 1)]
+    assert shares(client, "carrier")["unseen"] == 0
+    assert client.metric("model_predictions_total") == 2
+    assert client.metric("model_request_duration_seconds_count") == 2
+    assert client.metric("model_requests_total", result="ok", route="direct") == 1
+    found = samples(client.handler.metrics.render().decode())
+    assert sum(found["model_prediction_bin_total"].values()) == 2
+
+
+async def test_the_series_are_there_before_the_first_request_and_stay_the_same(client: Client) -> None:
+    """Every name and label set of the exposition, with 0; requests add none."""
+
+    def scrape() -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+        assert client.handler.monitor is not None
+        client.handler.monitor.flush()
+        return samples(client.handler.metrics.render().decode())
+
+    before = scrape()
+    counters = ("_total", "_count", "_sum", "_bucket")
+    assert {count for name in before if name.endswith(counters) for count in before[name].values()} == {0}
+    await client.post("/predict", {"rows": [ROW, {"hour": 3, "carrier": "ZZ"}]})
+    await client.post("/predict", {"rows": [{**ROW, "wind": "gale"}]}, direct=True)
+    assert {name: set(found) for name, found in scrape().items()} == {
+        name: set(found) for name, found in before.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("head", "status"),
     [
