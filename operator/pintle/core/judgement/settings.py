@@ -50,18 +50,23 @@ class Settings:
     """Length of a block: the scrape interval."""
     slow_seconds: float | None = None
     """A request is slow beyond this latency, a bucket's upper end; None: chosen from the control's past."""
-    errors: Limits = Limits(0.001, 0.01)
+    errors: Limits = Limits(0.0, 0.01)
     slow: Limits = Limits(0.02, 0.05)
     missing: Limits = Limits(0.005, 0.02)
     loss: Limits = Limits(0.0, 0.02)
-    restarts: Limits = Limits(1 / 60, 1 / 60)
-    """Per pod-second. `tolerated` counts only where there is no control to compare with."""
+    new_feature: Limits = Limits(0.1, 0.2)
+    """Missing share of a feature that only the tested revision has, against its training rows: another time, not
+    another revision, so a difference has to be gross."""
+    restarts: Limits = Limits(1 / 1800, 1 / 60)
+    """Per pod-second. A healthy pod restarts less often than `tolerated`; more often than the control is worse, too."""
     gross_errors: float = 0.25
     """Without a control only a share of errors beyond this may act."""
     dry_run: frozenset[str] = field(default_factory=frozenset)
     """Tests that are shown and decide nothing."""
     tests: tuple[str, ...] = TESTS
     """Tests that are made at all; alpha is split over them."""
+    required: frozenset[str] = frozenset({ERRORS, SLOW, MISSING, RESTARTS})
+    """Tests that promotion waits for, if their counters exist. Labels may take months: the loss only where asked."""
 
     def limits(self, test: str) -> Limits:
         """Limits of a test by its name."""
@@ -84,22 +89,22 @@ PRESETS: Mapping[str, Settings] = {
         alpha=0.01,
         beta=0.01,
         min_rows=500,
-        errors=Limits(0.0005, 0.005),
+        errors=Limits(0.0, 0.005),
         slow=Limits(0.01, 0.03),
         missing=Limits(0.002, 0.01),
         loss=Limits(0.0, 0.01),
-        restarts=Limits(1 / 60, 1 / 300),
+        restarts=Limits(1 / 1800, 1 / 300),
     ),
     BALANCED: Settings(),
     FAST: Settings(
         alpha=0.05,
         beta=0.1,
         min_rows=50,
-        errors=Limits(0.005, 0.03),
+        errors=Limits(0.002, 0.03),
         slow=Limits(0.05, 0.1),
         missing=Limits(0.01, 0.05),
         loss=Limits(0.0, 0.05),
-        restarts=Limits(1 / 60, 1 / 30),
+        restarts=Limits(1 / 1800, 1 / 30),
     ),
 }
 
@@ -144,8 +149,18 @@ def _with(settings: Settings, key: str, value: Any) -> Settings:
     if unknown:
         raise ValueError(f"{key} has no limit {', '.join(unknown)}")
     numbers = {name: float(number) for name, number in value.items() if number is not None}
-    limits: dict[str, Any] = {key: replace(settings.limits(key), **numbers)}
-    return replace(settings, **limits)
+    changes: dict[str, Any] = {key: _consistent(settings.limits(key), numbers)}
+    if key == LOSS and numbers:
+        changes["required"] = settings.required | {LOSS}
+    return replace(settings, **changes)
+
+
+def _consistent(preset: Limits, given: Mapping[str, float]) -> Limits:
+    """What is tolerated can never be more than the margin: of the two, the one that was not given makes way."""
+    limits = replace(preset, **given)
+    if limits.tolerated <= limits.margin:
+        return limits
+    return Limits(limits.tolerated, limits.tolerated) if "tolerated" in given else Limits(limits.margin, limits.margin)
 
 
 def _check(settings: Settings) -> None:
@@ -153,11 +168,12 @@ def _check(settings: Settings) -> None:
         if not 0 < getattr(settings, name) < 1:
             raise ValueError(f"{name} must lie between 0 and 1")
     if settings.grid_seconds <= 0 or settings.min_rows < 0:
-        raise ValueError("gridSeconds must be positive and minRows not negative")
+        raise ValueError("the grid must be longer than 0 s and minRows not negative")
+    if settings.slow_seconds is not None and settings.slow_seconds <= 0:
+        raise ValueError("slowSeconds must be above 0")
     for test in TESTS:
         limits = settings.limits(test)
-        if test == RESTARTS:
-            if limits.tolerated <= 0 or limits.margin <= 0:
-                raise ValueError("restarts: tolerated and margin are rates above 0")
-        elif not 0 <= limits.tolerated < limits.margin < 1:
-            raise ValueError(f"{test}: 0 <= tolerated < margin < 1 must hold")
+        if not 0 <= limits.tolerated <= limits.margin <= 1:
+            raise ValueError(f"{test}: 0 <= tolerated <= margin <= 1 must hold")
+    if not settings.restarts.tolerated:
+        raise ValueError("restarts: tolerated is a rate above 0")

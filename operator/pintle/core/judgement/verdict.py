@@ -46,6 +46,8 @@ class TestResult:
     """Shown, but neither rolls back nor holds up a promotion."""
     query: str = ""
     message: str = ""
+    required: bool = True
+    """Promotion waits for its Pass; a test that is not required may fail, and is else not waited for."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,14 @@ class Judgement:
 
     @property
     def verdict(self) -> str:
-        """SourceError before all else; Fail if one test that counts fails; Pass if all that count pass."""
+        """SourceError before all else; Fail if one test that counts fails; Pass if all required ones pass."""
         if self.source_error:
             return SOURCE_ERROR
         counted = [test for test in self.tests if not test.dry_run]
         if any(test.verdict == FAIL for test in counted):
             return FAIL
-        if counted and all(test.verdict == PASS for test in counted):
+        required = [test for test in counted if test.required]
+        if required and all(test.verdict == PASS for test in required):
             return PASS
         return NEED_MORE_DATA
 

@@ -36,9 +36,10 @@ def test_advanced_replaces_single_parameters() -> None:
         (None, {"alpha": 1}),
         (None, {"gamma": 1}),
         (None, {"errors": {"bound": 1}}),
-        (None, {"errors": {"tolerated": 0.5, "margin": 0.5}}),
+        (None, {"errors": {"margin": 1.5}}),
+        (None, {"slowSeconds": "0"}),
         (None, {"missing": {"tolerated": -0.1}}),
-        (None, {"restarts": {"margin": 0}}),
+        (None, {"restarts": {"tolerated": 0}}),
     ],
 )
 def test_wrong_parameters_are_refused(sensitivity: str | None, advanced: dict[str, object]) -> None:
@@ -51,3 +52,22 @@ def test_a_dry_run_of_an_unknown_test_is_refused() -> None:
     """A misspelt test must not stay in force unseen."""
     with pytest.raises(ValueError, match="eror"):
         settings_for(dry_run=["eror"])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"tolerated": "0.3"}, Limits(0.3, 0.3)),
+        ({"margin": "0.01"}, Limits(0.01, 0.01)),
+        ({"tolerated": "0.3", "margin": "0.2"}, Limits(0.3, 0.3)),
+    ],
+)
+def test_a_limit_that_was_not_given_makes_way(given: dict[str, str], expected: Limits) -> None:
+    """What the API accepts is never refused later: tolerated above the margin moves the margin."""
+    assert settings_for("Balanced", {"slow": given}).slow == expected
+
+
+def test_promotion_waits_for_labels_only_where_asked() -> None:
+    """Labels may take months: the loss holds up a promotion only for those who give it limits."""
+    assert "loss" not in settings_for(None).required
+    assert "loss" in settings_for(None, {"loss": {"margin": "0.05"}}).required
