@@ -17,6 +17,14 @@ AVAILABLE = "Available"
 PROGRESSING = "Progressing"
 RETRAIN_SUGGESTED = "RetrainSuggested"
 RETRAIN_HELD = "RetrainHeld"
+# What watching finds: type and, when True, reason at once.
+FEATURE_DRIFT = "FeatureDrift"
+PREDICTION_DRIFT = "PredictionDrift"
+TRAINING_SERVING_SKEW = "TrainingServingSkew"
+DATA_STALE = "DataStale"
+DEGRADED = "Degraded"
+ESTIMATED_DEGRADED = "EstimatedDegraded"
+LABELS_SELECTIVE = "LabelsSelective"
 
 # Reasons of a run -----------------------------------------------------------------------------------------------------
 PENDING = "Pending"
@@ -90,6 +98,11 @@ GUARDING = "Guarding"
 ROLLED_BACK = "RolledBack"
 SPEC_INVALID = "SpecInvalid"
 
+# Reasons of what is watched -------------------------------------------------------------------------------------------
+QUIET = "Quiet"
+LOOKING = "Looking"
+DATA_AGE_UNKNOWN = "DataAgeUnknown"
+
 # What they mean -------------------------------------------------------------------------------------------------------
 TRAINING_JOB = "TrainingJob"
 MODEL_VERSION = "ModelVersion"
@@ -138,6 +151,23 @@ CONDITIONS: dict[str, ConditionType] = {
     ALIAS_CONFLICT: ConditionType(
         (MODEL_DEPLOYMENT,), "An older deployment moves the alias of onPromoted; this one does not. Absent otherwise."
     ),
+    FEATURE_DRIFT: ConditionType((MODEL_DEPLOYMENT,), "A feature no longer lies as in the training data."),
+    PREDICTION_DRIFT: ConditionType((MODEL_DEPLOYMENT,), "The predictions no longer lie as at evaluation."),
+    TRAINING_SERVING_SKEW: ConditionType(
+        (MODEL_DEPLOYMENT,), "A feature lay otherwise than in the training data from the revision's first rows on."
+    ),
+    DATA_STALE: ConditionType(
+        (MODEL_DEPLOYMENT,), "The newest row that the serving version was trained on is older than maxDataAgeSeconds."
+    ),
+    DEGRADED: ConditionType((MODEL_DEPLOYMENT,), "Labels show that loss or AUC is beyond its bound."),
+    ESTIMATED_DEGRADED: ConditionType(
+        (MODEL_DEPLOYMENT,),
+        "The accuracy estimated from the scores is below minEstimatedAccuracy; blind to concept drift.",
+    ),
+    LABELS_SELECTIVE: ConditionType(
+        (MODEL_DEPLOYMENT,),
+        "Labels are no fair sample of the predictions: what they say asks for no run. Absent otherwise.",
+    ),
 }
 
 _TJ, _MV, _MD = (TRAINING_JOB,), (MODEL_VERSION,), (MODEL_DEPLOYMENT,)
@@ -160,9 +190,10 @@ REASONS: dict[str, Meaning] = {
         final=True,
     ),
     NEED_MORE_DATA: Meaning(
-        _TJ,
-        "Too few partitions, or too few rows later than the training rows, to decide.",
-        "Add data, lower select.latest, or move the split.",
+        (TRAINING_JOB, MODEL_DEPLOYMENT),
+        "Too few partitions, or too few rows later than the training rows, to decide; of what is watched, too few rows "
+        "in the window.",
+        "Add data, lower select.latest, or move the split; of what is watched: wait, or use longer windows.",
         final=True,
     ),
     GATES_FAILED: Meaning(
@@ -378,5 +409,37 @@ REASONS: dict[str, Meaning] = {
         "The API server refused an object made from this spec.",
         "The message is the API server's own and names the field.",
         final=True,
+    ),
+    FEATURE_DRIFT: Meaning(
+        _MD,
+        CONDITIONS[FEATURE_DRIFT].says,
+        "The message names features and figures: a broken source is mended, a changed world is learnt from new data.",
+    ),
+    PREDICTION_DRIFT: Meaning(
+        _MD, CONDITIONS[PREDICTION_DRIFT].says, "See FeatureDrift for the inputs; without any, look at the labels."
+    ),
+    TRAINING_SERVING_SKEW: Meaning(
+        _MD,
+        CONDITIONS[TRAINING_SERVING_SKEW].says,
+        "Compare how training and the client compute the feature; a new run on the same rows would not help.",
+    ),
+    DATA_STALE: Meaning(_MD, CONDITIONS[DATA_STALE].says, "Let new data come, and train on them."),
+    DEGRADED: Meaning(
+        _MD, CONDITIONS[DEGRADED].says, "Retrain on newer rows, or go back to a version that did better."
+    ),
+    ESTIMATED_DEGRADED: Meaning(
+        _MD, CONDITIONS[ESTIMATED_DEGRADED].says, "It is an estimate: get labels to know, retrain if they agree."
+    ),
+    LABELS_SELECTIVE: Meaning(
+        _MD,
+        CONDITIONS[LABELS_SELECTIVE].says,
+        "Send labels for a random share of all predictions; the message says where they are missing.",
+    ),
+    QUIET: Meaning(_MD, "It is watched, and nothing was found.", "Nothing."),
+    LOOKING: Meaning(_MD, "It has not been looked at yet since this revision serves.", "Wait."),
+    DATA_AGE_UNKNOWN: Meaning(
+        _MD,
+        "The serving version does not say through when its training rows go.",
+        "Give the TrainingJob a timeColumn, or `through` a date in a version made by hand.",
     ),
 }

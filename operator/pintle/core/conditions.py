@@ -32,6 +32,19 @@ HARMLESS = frozenset(
     )
 )
 """Reasons for which a condition is False while all goes as it was asked: nobody should be woken by them."""
+ALARMS = frozenset(
+    (
+        reasons.ALIAS_CONFLICT,
+        reasons.FEATURE_DRIFT,
+        reasons.PREDICTION_DRIFT,
+        reasons.TRAINING_SERVING_SKEW,
+        reasons.DATA_STALE,
+        reasons.DEGRADED,
+        reasons.ESTIMATED_DEGRADED,
+        reasons.LABELS_SELECTIVE,
+    )
+)
+"""Types of conditions that are bad when True; all others are bad when False."""
 # Bytes are what the 20 kB of an object are counted in. A ModelDeployment keeps less of each (fitting.py).
 MAX_MESSAGE = MAX_CONDITION_MESSAGE
 
@@ -94,8 +107,8 @@ def set_conditions(parent: Obj, wanted: Iterable[Condition], now: datetime) -> l
 
 
 def is_trouble(condition: Condition) -> bool:
-    """Whether a person should look: what should be True is False, and not on the way there; or a conflict is True."""
-    if condition.type == reasons.ALIAS_CONFLICT:
+    """Whether a person should look: what should be True is False, and not on the way there; or an alarm is True."""
+    if condition.type in ALARMS:
         return condition.status == TRUE
     return condition.status == FALSE and condition.reason not in HARMLESS
 

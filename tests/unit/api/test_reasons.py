@@ -54,6 +54,8 @@ AMBIGUOUS = {"Running", "Unchanged", "Pending", "Ready", "Complete", "NeedMoreDa
 AMBIGUOUS |= {"Progressing", "Verified", "Validated", "Serving"}
 # A Job's own reasons, compared with what Kubernetes writes; and a word of a message.
 AMBIGUOUS |= {"DeadlineExceeded", "BackoffLimitExceeded", "Starting"}
+# Causes that a spec and a status name, found or not.
+AMBIGUOUS |= {"FeatureDrift", "PredictionDrift"}
 UNMISTAKABLE = (reasons.REASONS.keys() | reasons.CONDITIONS.keys()) - AMBIGUOUS
 
 
