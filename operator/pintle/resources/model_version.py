@@ -89,6 +89,9 @@ def gate_message(gate: Mapping[str, Any]) -> str:
         text += f" = {value}"
     if low is not None and high is not None:
         text += f" ({low} to {high})"
+    own, other = (decimal(gate.get(key)) for key in ("candidate", "other"))
+    if own is not None and other is not None:
+        text += f", {own} against {other}"
     if gate.get("bound") is not None:
         bound = gate["bound"]
         text += f", bound {decimal(bound) or bound}"
@@ -154,7 +157,17 @@ def _lineage(request: RunRequest, trained: Trained) -> dict[str, Any]:
         "imageID": (trained.image_id or "")[:512] or None,
         "parameters": [{"name": name, "value": value} for name, value in parameters],
         "seed": request.seed,
-        "trigger": str(request.trigger.get("kind", ""))[:256] or None,
+        "trigger": _trigger(request.trigger) or None,
         "recordUri": trained.record_uri or _record_uri(request),
     }
     return {key: value for key, value in lineage.items() if value not in (None, [])}
+
+
+def _trigger(trigger: Mapping[str, Any]) -> str:
+    """What started the run, with its figures: `FeatureDrift of delays: wind 0.31 (id 7f3a)`."""
+    text = str(trigger.get("kind") or "")
+    if trigger.get("source"):
+        text += f" {'by' if text == 'Person' else 'of'} {trigger['source']}"
+    if trigger.get("message"):
+        text += f": {trigger['message']}"
+    return (text + (f" (id {trigger['id']})" if trigger.get("id") else ""))[:256]

@@ -16,7 +16,7 @@ from pintle.train.outcome import Outcome, Refusal, main
 from pintle.train.recording import output_store, record_uri
 
 RECORD_MISSING = "RecordMissing"
-_GATE = ("metric", "verdict", "comparedTo", "value", "low", "high", "bound", "why", "slice")
+_GATE = ("metric", "verdict", "comparedTo", "value", "low", "high", "candidate", "other", "bound", "why", "slice")
 _DATASET = ("name", "digest", "rows", "from", "through")
 
 
@@ -43,6 +43,7 @@ def _reports(record: Mapping[str, Any], uri: str) -> list[dict[str, Any]]:
         "uri": record.get("artifact"),
         "digest": record["digest"],
         "identity": fetched.get("identity"),
+        **{key: fetched[key] for key in ("listing", "through") if fetched.get(key)},
         "verdict": record.get("verdict"),
         "record": uri,
     }

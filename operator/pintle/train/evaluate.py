@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from pintle.contract import folders
 from pintle.contract.exits import Exit
 from pintle.contract.manifest import COLUMNS, ONNX, REGRESSION
 from pintle.contract.run import RunRequest
+from pintle.train import champion as rivals
 from pintle.train import gates
 from pintle.train.artifact import example, example_rows, write_artifact
 from pintle.train.baseline import baselines, constants
@@ -69,7 +70,13 @@ def _evaluate(request: RunRequest) -> Outcome:
     prediction = _predict(opened, held, truth)
     metrics = {name: float(f"{value:.9g}") for name, value in all_metrics(truth, prediction).items()}
     say("evaluate: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()) + f" on {len(held):,} rows")
-    judged = _judge(request, schema, train, held, train_truth, truth, prediction)
+    champion, no_champion = rivals.ask(request, fetched, held, schema, truth) if _compares(request) else (None, "")
+    if no_champion:
+        say(f"evaluate: compared with the baseline: {no_champion}")
+    evidence = _evidence(request, schema, train, held, train_truth, truth, prediction)
+    evidence = replace(evidence, champion=champion, no_champion=no_champion)
+    judged = [gates.judge(gate, evidence) for gate in request.gates]
+    beside = rivals.side_by_side(champion, truth, prediction) if champion else {"problem": no_champion}
     verdict = gates.overall([entry["verdict"] for entry in judged])
     for entry in judged:
         say(f"evaluate: gate {describe(entry)}")
@@ -81,12 +88,21 @@ def _evaluate(request: RunRequest) -> Outcome:
         schema=schema,
         truth=truth,
         metrics=metrics,
-        run=_lineage(request, fetched, judged, verdict, opened.parity),
+        run=_lineage(request, fetched, judged, verdict, opened.parity)
+        | ({"champion": beside} if _compares(request) else {}),
         profile=build_profile(train, schema, held, truth, prediction),
         example_json=example(held, schema, task, prediction, example_rows(held, schema, score_of(task, prediction))),
     )
     say(f"evaluate: {verdict}, digest {digest}")
-    return _outcome(metrics, judged, verdict, digest, opened.parity)
+    outcome = _outcome(metrics, judged, verdict, digest, opened.parity)
+    if _compares(request):
+        outcome.record["champion"] = beside
+    return outcome
+
+
+def _compares(request: RunRequest) -> bool:
+    """True when a gate compares with a version."""
+    return any(gate.get("comparedTo") not in (None, gates.BASELINE) for gate in request.gates)
 
 
 def open_model(model_format: str, schema: Mapping[str, Any], held: pd.DataFrame) -> Opened:
@@ -161,7 +177,7 @@ def _predict(opened: Opened, held: pd.DataFrame, truth: Truth) -> Floats:
     return prediction
 
 
-def _judge(
+def _evidence(
     request: RunRequest,
     schema: Mapping[str, Any],
     train: pd.DataFrame,
@@ -169,15 +185,14 @@ def _judge(
     train_truth: Truth,
     truth: Truth,
     prediction: Floats,
-) -> list[dict[str, Any]]:
+) -> gates.Evidence:
     compared = any(gate.get("comparedTo") for gate in request.gates)
     if compared:
         others = baselines(train, train_truth, held, schema, request.seed)
     else:
         others = constants(train, train_truth, len(held), schema)
     times = held[schema["timeColumn"]] if "timeColumn" in schema else None
-    evidence = gates.Evidence(truth, prediction, others, held, times, request.seed)
-    return [gates.judge(gate, evidence) for gate in request.gates]
+    return gates.Evidence(truth, prediction, others, held, times, request.seed)
 
 
 def _lineage(
@@ -227,7 +242,7 @@ def _outcome(
 
 def _brief(entry: Mapping[str, Any]) -> dict[str, Any]:
     """A gate as the termination message has it: of its slices only how many decided it, and the first of them."""
-    keys = ("metric", "verdict", "comparedTo", "value", "low", "high", "bound", "why", "slice")
+    keys = ("metric", "verdict", "comparedTo", "value", "low", "high", "candidate", "other", "bound", "why", "slice")
     brief = {key: entry[key] for key in keys if key in entry}
     slices = entry.get("slices", {})
     if slices and entry["verdict"] != gates.PASS:

@@ -1,8 +1,10 @@
 """`python -m pintle.train.fetch`: brings the data of a run, or says what is wrong with them.
 
-    list -> select partitions -> download and digest -> identity known? -> read -> schema -> check -> split -> write
+    list -> select partitions -> download and digest -> identity known? -> champion -> read -> schema -> check
+         -> split -> enough new rows? -> write
 
-It holds the data keys. Raw files lie in held/, which `train` never mounts, and are gone when it ends.
+It holds the data keys, and that of the champion's storage. Raw files lie in held/, which `train` never mounts, and are
+gone when it ends.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from pintle.contract import folders
 from pintle.contract.digest import digest_value, short
 from pintle.contract.exits import Exit
 from pintle.contract.run import DatasetRequest, RunRequest, identity
-from pintle.train import schemas
+from pintle.train import champion, schemas
+from pintle.train.listing import listing_digest, selected
 from pintle.train.outcome import (
     DATA_INVALID,
     NEED_MORE_DATA,
@@ -30,8 +33,8 @@ from pintle.train.outcome import (
     say,
     write_json,
 )
-from pintle.train.partitions import Selection, select
-from pintle.train.storage import open_store
+from pintle.train.partitions import Selection
+from pintle.train.storage import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from pintle.train.split import Split
 
 ROLES = ("Train", "Validate", "Evaluate")
+Listed = tuple[DatasetRequest, Store, Selection]
 
 
 @dataclass(frozen=True)
@@ -61,25 +65,41 @@ class Read:
 
 
 def fetch(request: RunRequest) -> Outcome:
-    """The whole phase. Raises Refusal."""
+    """The whole phase. Raises Refusal; once the data are listed, with the digest of the listing."""
+    now = datetime.now(UTC)
+    listed = [(item, *selected(item, now)) for item in _checked(request.datasets)]
+    listing = short(listing_digest([(item, selection) for item, _, selection in listed]), 16)
+    try:
+        outcome = _fetch(request, listed)
+    except Refusal as refusal:
+        refusal.details["listing"] = listing
+        raise
+    for report in (*outcome.reports, outcome.record):
+        report["listing"] = listing
+    return outcome
+
+
+def _fetch(request: RunRequest, listed: list[Listed]) -> Outcome:
     raw = Path(folders.HELD) / ".objects"
     try:
-        now = datetime.now(UTC)
-        fetched = [_download(item, now, raw) for item in _checked(request.datasets)]
+        fetched = [_download(*entry, raw) for entry in listed]
         run_identity = identity(request, {item.request.name: item.digest for item in fetched})
         if run_identity in request.known:
             record = {"identity": run_identity, "datasets": [_lineage(item) for item in fetched]}
             message = "code, image, parameters, seed, schema and data are those of an earlier run"
             raise Refusal(Exit.UNCHANGED, UNCHANGED, message, record)
-        schema = schemas.declared(request.schema)
-        read, schema, notes = _read(fetched, schema)
+        problem = champion.bring(request.champion) if request.champion else ""
+        read, schema, notes = _read(fetched, schemas.declared(request.schema), champion.features_of_champion())
     finally:
         shutil.rmtree(raw, ignore_errors=True)
     parts = _split(read, schema)
+    if problem:
+        notes.append(problem)
     for note in (*notes, *parts.notes):
         say(f"fetch: {note}")
+    _refuse_without_new_rows(request, parts, schema)
     _write(parts, schema)
-    return _outcome(run_identity, read, schema, parts, (*notes, *parts.notes))
+    return _outcome(run_identity, read, schema, parts, (*notes, *parts.notes), problem)
 
 
 def _checked(datasets: tuple[DatasetRequest, ...]) -> tuple[DatasetRequest, ...]:
@@ -92,13 +112,8 @@ def _checked(datasets: tuple[DatasetRequest, ...]) -> tuple[DatasetRequest, ...]
     return datasets
 
 
-def _download(item: DatasetRequest, now: datetime, raw: Path) -> Fetched:
-    """Select, copy and digest. The digest is over names, sizes and SHA-256 of all selected objects."""
-    store = open_store(item.storageUri, folders.data_secret(item.name) if item.hasSecret else None)
-    try:
-        selection = select(store.list(), item.select, now)
-    except ValueError as error:
-        raise Refusal(Exit.CONFIG, REQUEST_INVALID, f"data set {item.name}: {error}") from error
+def _download(item: DatasetRequest, store: Store, selection: Selection, raw: Path) -> Fetched:
+    """Copy and digest. The digest is over names, sizes and SHA-256 of all selected objects."""
     for note in selection.notes:
         say(f"fetch: {item.name}: {note}")
     if not selection.objects:
@@ -127,8 +142,15 @@ def _nothing_selected(item: DatasetRequest, selection: Selection) -> None:
     raise Refusal(Exit.CONFIG, REQUEST_INVALID, message)
 
 
-def _read(fetched: list[Fetched], schema: dict[str, Any]) -> tuple[list[Read], dict[str, Any], list[str]]:
-    """Rows by data set, the full schema, notes. All data sets are checked before the first complaint."""
+def _read(
+    fetched: list[Fetched], schema: dict[str, Any], of_champion: list[dict[str, Any]]
+) -> tuple[list[Read], dict[str, Any], list[str]]:
+    """Rows by data set, the full schema, notes. All data sets are checked before the first complaint.
+
+    What the champion needs besides is read for the rows that are held back (schemas.more_columns).
+    """
+    import pandas as pd
+
     from pintle.train.reading import read_frame
 
     notes: list[str] = []
@@ -138,11 +160,11 @@ def _read(fetched: list[Fetched], schema: dict[str, Any]) -> tuple[list[Read], d
     # Training rows first: an inferred schema comes from them alone.
     for item in sorted(fetched, key=lambda one: ROLES.index(one.request.role)):
         known = full or schema
-        frame = read_frame(item.files, schemas.wanted_columns(known), schemas.string_columns(known))
+        frame = read_frame(item.files, *schemas.columns_to_read(known, of_champion))
         if full is None:
             full, notes = schemas.complete(schema, frame)
         canonical, wrong = schemas.canonical_frame(frame, full, item.request.name)
-        read.append(Read(item, canonical))
+        read.append(Read(item, pd.concat([canonical, schemas.more_columns(frame, full, of_champion)], axis=1)))
         findings.append(wrong)
         say(f"fetch: {item.request.name}: {len(frame):,} rows of {', '.join(item.selection.partitions)}")
     assert full is not None  # there is a Train data set
@@ -167,23 +189,46 @@ def _split(read: list[Read], schema: Mapping[str, Any]) -> Split:
     return split(train, rows("Validate"), rows("Evaluate"), schema)
 
 
+def _refuse_without_new_rows(request: RunRequest, parts: Split, schema: Mapping[str, Any]) -> None:
+    """Raises Refusal where too few rows are later than all that earlier runs used. Without times nobody can tell."""
+    asked = request.newRows
+    if asked is None or "timeColumn" not in schema:
+        return
+    import pandas as pd
+
+    border = pd.Timestamp(asked.after)
+    border = border.tz_localize("UTC") if border.tzinfo is None else border.tz_convert("UTC")
+    frames = (frame for frame in (parts.train, parts.validate, parts.evaluate) if frame is not None)
+    rows = sum(int((frame[schema["timeColumn"]].dt.floor("s") > border).sum()) for frame in frames)
+    if rows < asked.atLeast:
+        message = f"{rows} rows are later than {asked.after}, the latest that a run has used; {asked.atLeast} needed"
+        raise Refusal(Exit.NEED_MORE_DATA, NEED_MORE_DATA, message)
+
+
 def _write(parts: Split, schema: Mapping[str, Any]) -> None:
     from pintle.train.statistics import statistics
 
     data, held = Path(folders.DATA), Path(folders.HELD)
     data.mkdir(parents=True, exist_ok=True)
     held.mkdir(parents=True, exist_ok=True)
-    parts.train.to_parquet(data / folders.TRAIN_FILE, index=False)
+    # Columns that the champion alone needs are none of training's business.
+    columns = schemas.columns_of(schema)
+    parts.train[columns].to_parquet(data / folders.TRAIN_FILE, index=False)
     (data / folders.VALIDATE_FILE).unlink(missing_ok=True)
     if parts.validate is not None:
-        parts.validate.to_parquet(data / folders.VALIDATE_FILE, index=False)
+        parts.validate[columns].to_parquet(data / folders.VALIDATE_FILE, index=False)
     parts.evaluate.to_parquet(held / folders.EVALUATE_FILE, index=False)
     write_json(data / folders.SCHEMA_FILE, schema)
     write_json(data / folders.STATISTICS_FILE, statistics(parts.train, schema))
 
 
 def _outcome(
-    run_identity: str, read: list[Read], schema: Mapping[str, Any], parts: Split, notes: tuple[str, ...]
+    run_identity: str,
+    read: list[Read],
+    schema: Mapping[str, Any],
+    parts: Split,
+    notes: tuple[str, ...],
+    problem: str,
 ) -> Outcome:
     lineage = [{**_lineage(one.fetched), "rows": len(one.frame), **_span(one.frame, schema)} for one in read]
     sizes = {
@@ -193,7 +238,12 @@ def _outcome(
     }
     say("fetch: " + ", ".join(f"{role} {size['rows']:,} rows" for role, size in sizes.items()))
     record = {"identity": run_identity, "datasets": lineage, "split": sizes, "notes": list(notes)}
-    base = {"phase": "fetch", "identity": run_identity}
+    if problem:
+        record["champion"] = {"problem": problem}
+    base: dict[str, Any] = {"phase": "fetch", "identity": run_identity}
+    ends = [str(size["through"]) for size in sizes.values() if "through" in size]
+    if ends:
+        base["through"] = record["through"] = max(ends)
     keys = ("name", "digest", "rows", "from", "through")
     full = [{key: entry[key] for key in keys if key in entry} for entry in lineage]
     brief = [{"name": entry["name"], "digest": short(entry["digest"], 12), "rows": entry["rows"]} for entry in lineage]

@@ -1,8 +1,9 @@
 """Gates: what a model must show on rows that are later than its training rows. Four verdicts, never two.
 
 min, max      the value itself against a bound
-comparedTo    the improvement over the baseline, by paired block bootstrap, against a bound:
-              minImprovement for Better, -margin for NotWorse
+comparedTo    the improvement over the baseline or the champion, by paired block bootstrap, against a bound:
+              minImprovement for Better, -margin for NotWorse. Only rows count that are later than what either was
+              trained on; without a champion that can be asked the baseline takes its place
               Pass <=> lower 95 % end > bound;  Fail <=> upper end <= bound;  else it is not shown: NeedMoreData
 slice         the same for every value of a feature; a value with too few rows is NeedMoreData by itself
 """
@@ -10,7 +11,7 @@ slice         the same for every value of a feature; a value with too few rows i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from pintle.train.truth import Floats, Ints, Truth
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pintle.train.champion import Champion
+
+BASELINE = "Baseline"
 PASS, FAIL, NEED_MORE_DATA = "Pass", "Fail", "NeedMoreData"
 MIN_ROWS = 50
 MIN_CLASS_ROWS = 10
@@ -34,7 +38,7 @@ MAX_SLICES = 100
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything gates are judged on: the same rows for candidate and baselines."""
+    """Everything gates are judged on: the same rows for candidate, champion and baselines."""
 
     truth: Truth
     candidate: Floats
@@ -42,6 +46,9 @@ class Evidence:
     frame: pd.DataFrame
     times: pd.Series | None
     seed: int
+    champion: Champion | None = None
+    no_champion: str = ""
+    """Why there is none."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,9 @@ class Judged:
     bound: float | None = None
     rows: int = 0
     blocks: int = 0
+    candidate: float | None = None
+    other: float | None = None
+    """The metric of what is compared with, on the same rows."""
     why: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -92,23 +102,49 @@ def judge(gate: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     return {**named, "verdict": verdict, "slices": {key: judged.to_json() for key, judged in slices.items()}}
 
 
+@dataclass(frozen=True)
+class _Rival:
+    """What a gate compares with, and on which rows."""
+
+    others: Mapping[str, Floats]
+    rows: npt.NDArray[np.bool_]
+    about: str = ""
+    """Of which rows there may be too few."""
+    instead: str = ""
+    """Why the baseline takes the champion's place."""
+
+
+def _rival(gate: Mapping[str, Any], evidence: Evidence) -> _Rival:
+    everything = np.ones(len(evidence.truth), dtype=bool)
+    champion = evidence.champion
+    if gate.get("comparedTo") in (None, BASELINE):
+        return _Rival(evidence.baselines, everything)
+    if champion is None:
+        return _Rival(evidence.baselines, everything, instead=f" ({evidence.no_champion})")
+    about = f", later than {champion.through}, which {champion.name} was trained on" if champion.through else ""
+    return _Rival({champion.name: champion.prediction}, champion.later, about)
+
+
 def _judge_rows(
     gate: Mapping[str, Any], metric: Metric, evidence: Evidence, mask: npt.NDArray[np.bool_], block: Ints
 ) -> Judged:
+    rival = _rival(gate, evidence)
+    mask = mask & rival.rows
     truth, rows = evidence.truth.rows(mask), int(mask.sum())
     block = np.asarray(np.unique(block[mask], return_inverse=True)[1], dtype=np.int64)
     blocks = int(block.max()) + 1 if rows else 0
     lacking = _lacking(truth, rows, blocks)
     if lacking:
-        return Judged(NEED_MORE_DATA, rows=rows, blocks=blocks, why=lacking)
+        return Judged(NEED_MORE_DATA, rows=rows, blocks=blocks, why=lacking + rival.about)
     counts = resample(blocks, evidence.seed)
     plain = metric.estimate(truth, evidence.candidate[mask], block, np.ones((1, blocks)))
     replicates = metric.estimate(truth, evidence.candidate[mask], block, counts)
     found = interval(float(plain[0]), replicates, blocks)
     judged = _bounds(gate, found, rows, blocks)
     if gate.get("comparedTo") and judged.verdict == PASS:
-        others = {name: prediction[mask] for name, prediction in evidence.baselines.items()}
-        return _compare(gate, metric, truth, (float(plain[0]), replicates), others, block, counts)
+        others = {name: prediction[mask] for name, prediction in rival.others.items()}
+        compared = _compare(gate, metric, truth, (float(plain[0]), replicates), others, block, counts)
+        return replace(compared, why=compared.why + rival.instead)
     return judged
 
 
@@ -123,7 +159,7 @@ def _bounds(gate: Mapping[str, Any], found: Interval, rows: int, blocks: int) ->
         bound = float(gate["max"])
         if not found.value <= bound:
             verdict, why = FAIL, "above max"
-    return Judged(verdict, found.value, found.low, found.high, bound, rows, blocks, why)
+    return Judged(verdict, found.value, found.low, found.high, bound, rows, blocks, why=why)
 
 
 def _compare(
@@ -135,7 +171,7 @@ def _compare(
     block: Ints,
     counts: Floats,
 ) -> Judged:
-    """Against the better of the baselines, on the same resamples."""
+    """Against the better of the others, on the same resamples."""
     sign = 1.0 if metric.higher_is_better else -1.0
     values = {name: metric.value(truth, prediction) for name, prediction in others.items()}
     best = max(values, key=lambda name: sign * values[name])
@@ -150,7 +186,8 @@ def _compare(
         refuted = found.high <= bound
         verdict = FAIL if refuted else NEED_MORE_DATA
         why = f"{_refuted(found) if refuted else 'is not shown yet to be good enough against'} {best}"
-    return Judged(verdict, found.value, found.low, found.high, bound, len(truth), blocks, why)
+    both = (candidate[0], values[best])
+    return Judged(verdict, found.value, found.low, found.high, bound, len(truth), blocks, *both, why)
 
 
 def _refuted(found: Interval) -> str:

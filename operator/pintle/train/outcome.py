@@ -42,7 +42,7 @@ class Outcome:
     """What a phase has done: results from the fullest to the shortest (the first that fits is reported), and a code."""
 
     def __init__(self, *reports: Mapping[str, Any], code: Exit = Exit.DONE, record: Mapping[str, Any]) -> None:
-        self.reports = reports
+        self.reports = [dict(report) for report in reports]
         self.code = code
         self.record = dict(record)
 
@@ -70,9 +70,9 @@ def run_phase(phase: str, work: Callable[[RunRequest], Outcome]) -> int:
         outcome = work(run_request())
     except Refusal as refusal:
         report = {"phase": phase, "reason": refusal.reason, "message": refusal.message}
-        if "identity" in refusal.details:
-            # By it the operator names the version that an unchanged run would have made again.
-            report["identity"] = refusal.details["identity"]
+        # By its identity the operator names the version that an unchanged run would have made again; by its listing it
+        # knows whether there is anything new since.
+        report |= {key: refusal.details[key] for key in ("identity", "listing") if key in refusal.details}
         outcome = Outcome(report, code=refusal.code, record={**report, **refusal.details})
         say(f"{phase}: {refusal.reason}: {refusal.message}")
     except Exception as error:

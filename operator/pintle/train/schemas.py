@@ -42,6 +42,37 @@ def string_columns(schema: Mapping[str, Any]) -> set[str]:
     return {str(item["name"]) for item in schema.get("features", ()) if item.get("type") == "String"}
 
 
+def columns_to_read(schema: Mapping[str, Any], more: Sequence[Mapping[str, Any]]) -> tuple[set[str] | None, set[str]]:
+    """The columns to read (None for all), and those that hold text. `more` are features that the champion has.
+
+    Where the schema is inferred they change nothing: what the candidate learns from must not depend on the champion.
+    """
+    wanted, strings = wanted_columns(schema), string_columns(schema)
+    if wanted is None:
+        return None, strings
+    others = [item for item in more if item["name"] not in wanted]
+    texts = {str(item["name"]) for item in others if item["type"] == "String"}
+    return wanted | {str(item["name"]) for item in others}, strings | texts
+
+
+def columns_of(schema: Mapping[str, Any]) -> list[str]:
+    """The columns that the full schema is about, in their order."""
+    special = [str(schema[part]) for part in ("target", "timeColumn", "keyColumn") if part in schema]
+    return [*(str(item["name"]) for item in schema["features"]), *special]
+
+
+def more_columns(frame: pd.DataFrame, schema: Mapping[str, Any], more: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Features besides the schema's as a model meets them, as far as they exist and are what they should be."""
+    taken, columns = set(columns_of(schema)), {}
+    for item in more:
+        findings = Findings("", len(frame))
+        if item["name"] not in taken:
+            column = feature_column(frame, item, findings)
+            if not findings.items:
+                columns[str(item["name"])] = column
+    return pd.DataFrame(columns, index=frame.index)
+
+
 def complete(schema: Mapping[str, Any], frame: pd.DataFrame) -> tuple[dict[str, Any], list[str]]:
     """The full schema and notes on columns that are no features.
 

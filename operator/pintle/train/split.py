@@ -11,6 +11,7 @@ import pandas as pd
 
 from pintle.contract.exits import Exit
 from pintle.train.outcome import NEED_MORE_DATA, Refusal
+from pintle.train.schemas import columns_of
 
 HELD_SHARE = 0.2
 """Of the training rows, where no data set has the role Evaluate."""
@@ -66,7 +67,9 @@ def _withhold(
 
 def _hash_of(frame: pd.DataFrame, schema: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     """64 bits per row: equal keys, or equal rows, fall on the same side."""
-    rows = frame[[schema["keyColumn"]]] if "keyColumn" in schema else frame
+    # What only the champion needs must not move a row from one side to the other.
+    own = [name for name in columns_of(schema) if name in frame]
+    rows = frame[[schema["keyColumn"]]] if "keyColumn" in schema else frame[own] if own else frame
     return np.asarray(pd.util.hash_pandas_object(rows, index=False).to_numpy())
 
 

@@ -113,9 +113,13 @@ def data_seen(run: Run) -> tuple[str | None, str | None]:
     """Listing of the data that the run read and time of the latest row that it used: by `fetch`, or by its record."""
     found: dict[str, str] = {}
     for pod in sorted(run.all_pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or "")):
-        for name, ended in podstate.ended(pod).items():
-            if name in (names.CONTAINER_FETCH, CONTAINER):
-                found |= {key: str(ended.result[key]) for key in ("listing", "through") if ended.result.get(key)}
+        done = podstate.ended(pod)
+        judged = names.CONTAINER_EVALUATE in done and done[names.CONTAINER_EVALUATE].code == Exit.DONE
+        for name in (names.CONTAINER_FETCH, CONTAINER):
+            said = done[name].result if name in done else {}
+            # Rows are used up when a model was judged on them, not when they were merely read.
+            keys = ("listing", "through") if judged or name == CONTAINER else ("listing",)
+            found |= {key: str(said[key]) for key in keys if said.get(key)}
     return found.get("listing", "")[:16] or None, found.get("through", "")[:24] or None
 
 
