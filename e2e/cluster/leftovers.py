@@ -16,6 +16,9 @@ from . import cgroups, network, node, paths, processes, settings
 from .processes import Identity
 from .shell import succeeds
 
+# The kubelet listens for device plugins here, wherever its own folder is.
+DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
+
 
 def orphans(process_folder: Path = Path("/proc")) -> list[Identity]:
     """Processes that run on our behalf but have no record: shims, and runc in the middle of something."""
@@ -93,11 +96,9 @@ def _shared_folders() -> None:
         if "-" not in container:
             (results / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
             file.unlink()
-    # The kubelet listens for device plugins here, wherever its own folder is.
-    devices = Path("/var/lib/kubelet/device-plugins")
-    if not listens(devices / "kubelet.sock"):
-        (devices / "kubelet.sock").unlink(missing_ok=True)
-        (devices / "kubelet_internal_checkpoint").unlink(missing_ok=True)
+    if not listens(DEVICE_PLUGINS / "kubelet.sock"):
+        for name in ("kubelet.sock", "kubelet_internal_checkpoint"):
+            (DEVICE_PLUGINS / name).unlink(missing_ok=True)
     # Not ours alone, but gone again when nobody else has anything in them.
     for folder in (
         "/run/containerd/s",
@@ -105,8 +106,8 @@ def _shared_folders() -> None:
         "/var/log/containers",
         "/var/lib/cni/results",
         "/var/lib/cni",
-        "/var/lib/kubelet/device-plugins",
-        "/var/lib/kubelet",
+        DEVICE_PLUGINS,
+        DEVICE_PLUGINS.parent,
     ):
         try:
             Path(folder).rmdir()

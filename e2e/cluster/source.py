@@ -129,6 +129,8 @@ def remains() -> list[str]:
         for family, table in (("ip", settings.NFT_TABLE), ("ip", "kube-proxy"), ("ip6", "kube-proxy"))
         if succeeds("nft", "list", "table", family, table)
     ]
+    device_socket = leftovers.DEVICE_PLUGINS / "kubelet.sock"
+    found += [f"socket {device_socket}"] if device_socket.exists() and not leftovers.listens(device_socket) else []
     from . import cgroups
 
     found += [f"cgroup {root / settings.CGROUP}" for root in cgroups.roots() if (root / settings.CGROUP).exists()]
