@@ -79,7 +79,7 @@ def missing(findings: Findings, cause: str) -> str:
 def monitoring(findings: Findings) -> dict[str, Any]:
     """status.monitoring but for its time."""
     labelled = findings.labelled
-    return {
+    made = {
         "features": len(findings.features) or None,
         "drift": [_entry(finding) for finding in _strongest(findings)],
         "rows": round(labelled.rows) if labelled is not None else None,
@@ -87,6 +87,7 @@ def monitoring(findings: Findings) -> dict[str, Any]:
         "auc": _maybe(labelled.auc if labelled is not None else None),
         "estimatedAccuracy": _maybe(findings.estimated_accuracy),
     }
+    return {name: value for name, value in made.items() if value not in (None, [])}
 
 
 def failing(status: Mapping[str, Any]) -> set[str]:

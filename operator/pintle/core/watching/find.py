@@ -13,7 +13,7 @@ from pintle.core.watching.causes import ESTIMATED_METRIC, FEATURE_DRIFT, LABELLE
 from pintle.core.watching.counts import Counts, LabelCounts
 from pintle.core.watching.drift import SECONDS, Limits, find_features, find_score
 from pintle.core.watching.estimate import BLIND, estimated_accuracy
-from pintle.core.watching.reference import SCORE, Reference
+from pintle.core.watching.reference import Reference
 
 FIRST_DAY = "1d"
 """Skew is what is there from the first rows on: it is looked for in the first block of this length."""
@@ -240,9 +240,23 @@ def _lasting(found: Findings, cause: str) -> int | None:
     return max((finding.looks for finding in about if finding is not None), default=0)
 
 
+def signature(found: Findings, periods: int) -> object:
+    """What of it matters: findings with the same one say the same, in other figures."""
+    reached = tuple(
+        (cause, verdict, found.periods.get(cause, 0) >= periods, found.quiet.get(cause, 0) >= periods)
+        for cause, verdict in found.verdicts.items()
+    )
+    score = (found.score,) if found.score is not None else ()
+    drifting = tuple(
+        sorted(
+            (finding.feature, finding.bin, finding.tells_only)
+            for part in (found.features, score, found.skew)
+            for finding in lasting(part, periods)
+        )
+    )
+    return found.revision, found.error, reached, drifting, found.labelled.selective if found.labelled else ""
+
+
 def lasting(findings: Iterable[Finding], periods: int) -> tuple[Finding, ...]:
     """Those that were found often enough in a row."""
     return tuple(finding for finding in findings if finding.verdict == FAIL and finding.looks >= periods)
-
-
-__all__ = ["SCORE", "Seen", "find", "for_periods", "is_young", "label_windows", "lasting", "windows_of"]

@@ -1,0 +1,159 @@
+"""One look at Prometheus for many deployments: a query for each thing and length of time, never one for each object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite
+
+from pintle.controller.watching.drift_targets import Target
+from pintle.core.judgement.samples import Sample
+from pintle.core.watching import queries
+from pintle.core.watching.counts import Counts, LabelCounts, bin_counts, label_counts
+from pintle.core.watching.find import Seen, is_young, label_windows, windows_of
+from pintle.core.watching.reference import Identity, Reference, identity_of, references
+from pintle.ports.metrics import MetricSource, MetricsUnavailable
+
+BLOCKS = (120, 12)
+"""Bursts are looked for in blocks of so many parts of the shortest window: 30 s and 5 min of an hour."""
+BURSTS_SECONDS = 3600.0
+"""How long an estimate of bursts is good for;"""
+YOUNG_BURSTS_SECONDS = 300.0
+"""in the first hour of a revision no longer than this."""
+
+
+@dataclass
+class _Bursts:
+    at: float = -inf
+    effects: Mapping[str, float] = field(default_factory=dict)
+
+
+class Looker:
+    """Asks, and remembers what does not change: references, and for an hour how bursty the traffic is."""
+
+    def __init__(self, source: MetricSource, scrape: float, asked: Callable[[str], None]) -> None:
+        """`scrape`: seconds between two samples of a series. `asked` is told how each query ended: ok or error."""
+        self._source = source
+        self._scrape = scrape
+        self._asked = asked
+        self._references: dict[Identity, Reference] = {}
+        self._bursts: dict[Identity, _Bursts] = {}
+
+    def forget(self, kept: Iterable[Identity]) -> None:
+        """All but these revisions are no longer watched."""
+        wanted = set(kept)
+        self._references = {key: value for key, value in self._references.items() if key in wanted}
+        self._bursts = {key: value for key, value in self._bursts.items() if key in wanted}
+
+    async def look(self, targets: Sequence[Target], at: float) -> dict[Identity, Seen]:
+        """What Prometheus says about these targets at `at` (unix seconds). Raises MetricsUnavailable."""
+        await self._refer(targets)
+        await self._estimate_bursts(targets, at)
+        windows: dict[Identity, dict[int, Counts]] = {target.identity: {} for target in targets}
+        labels: dict[Identity, dict[int, LabelCounts]] = {target.identity: {} for target in targets}
+        for seconds, wanted in _by_length(targets, _drift_lengths).items():
+            for identity, counts in (await self._counts(queries.bins(_revisions(wanted), seconds))).items():
+                windows.setdefault(identity, {})[seconds] = counts
+        for seconds, wanted in _by_length(targets, _label_lengths).items():
+            for identity, found in label_counts(await self._ask(queries.labels(_revisions(wanted), seconds))).items():
+                labels.setdefault(identity, {})[seconds] = found
+        young = [target for target in targets if _is_young(target, at)]
+        totals = await self._counts(queries.totals(_revisions(young))) if young else {}
+        return {
+            target.identity: self._seen(target, at, windows[target.identity], labels[target.identity], totals)
+            for target in targets
+        }
+
+    def _seen(
+        self,
+        target: Target,
+        at: float,
+        windows: Mapping[int, Counts],
+        labels: Mapping[int, LabelCounts],
+        totals: Mapping[Identity, Counts],
+    ) -> Seen:
+        identity = target.identity
+        return Seen(
+            revision=identity.revision,
+            at=at,
+            lived=at - target.made,
+            reference=self._references.get(identity),
+            windows=windows,
+            since_start=totals.get(identity, Counts()) if _is_young(target, at) else None,
+            labels=labels,
+            bursts=self._bursts.get(identity, _Bursts()).effects,
+        )
+
+    async def _refer(self, targets: Sequence[Target]) -> None:
+        """References of revisions that are new; they never change."""
+        unknown = [item for item in targets if windows_of(item.monitoring) and item.identity not in self._references]
+        if unknown:
+            wanted = {target.identity for target in unknown}
+            found = references(await self._ask(queries.reference(_revisions(unknown))))
+            self._references |= {identity: made for identity, made in found.items() if identity in wanted}
+
+    async def _estimate_bursts(self, targets: Sequence[Target], at: float) -> None:
+        due = [target for target in targets if self._bursts_due(target, at)]
+        found: dict[Identity, dict[str, float]] = {target.identity: {} for target in due}
+        for span, wanted in _by_length(due, _shortest).items():
+            for parts in BLOCKS:
+                block = span // parts
+                # A block has to hold two samples of a series, or its growth is not known.
+                if block < 2 * self._scrape:
+                    continue
+                for sample in await self._ask(queries.dispersion(_revisions(wanted), span, block)):
+                    effects = found.get(identity_of(sample.labels))
+                    if effects is not None and isfinite(sample.value):
+                        feature = sample.labels.get("feature", "")
+                        effects[feature] = max(effects.get(feature, 1.0), sample.value)
+        for identity, effects in found.items():
+            self._bursts[identity] = _Bursts(at, effects)
+
+    def _bursts_due(self, target: Target, at: float) -> bool:
+        if target.monitoring.drift is None:
+            return False
+        good_for = BURSTS_SECONDS if at - target.made > BURSTS_SECONDS else YOUNG_BURSTS_SECONDS
+        return at - self._bursts.get(target.identity, _Bursts()).at >= good_for
+
+    async def _counts(self, query: str) -> dict[Identity, Counts]:
+        profiles = {identity: reference.profile for identity, reference in self._references.items()}
+        return bin_counts(await self._ask(query), profiles)
+
+    async def _ask(self, query: str) -> list[Sample]:
+        try:
+            samples = await self._source.instant(query)
+        except MetricsUnavailable:
+            self._asked("error")
+            raise
+        self._asked("ok")
+        return samples
+
+
+def _revisions(targets: Iterable[Target]) -> list[str]:
+    return sorted({target.identity.revision for target in targets})
+
+
+def _by_length(targets: Iterable[Target], lengths: Callable[[Target], Iterable[int]]) -> dict[int, list[Target]]:
+    """Targets by length of time that is asked for."""
+    found: dict[int, list[Target]] = {}
+    for target in targets:
+        for seconds in lengths(target):
+            found.setdefault(seconds, []).append(target)
+    return found
+
+
+def _drift_lengths(target: Target) -> set[int]:
+    return {window.seconds for window in windows_of(target.monitoring)}
+
+
+def _label_lengths(target: Target) -> tuple[int, ...]:
+    return label_windows(target.monitoring)
+
+
+def _shortest(target: Target) -> tuple[int, ...]:
+    return (min(_drift_lengths(target)),)
+
+
+def _is_young(target: Target, at: float) -> bool:
+    drift = target.monitoring.drift
+    return drift is not None and is_young(drift, at - target.made)
