@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,6 +32,8 @@ class Load:
         self.answered = 0
         self.failures: list[str] = []
         self.versions: Counter[str] = Counter()
+        self.seen: list[tuple[float, str]] = []
+        """When each request was sent (unix seconds), and the version that answered; empty for a failure."""
         self._seen = threading.Condition()
         self._url, self._body = url, body
         self._interval = 1 / per_second
@@ -73,16 +76,21 @@ class Load:
 
     async def _one(self, client: httpx.AsyncClient, fresh: bool) -> None:
         headers = {"connection": "close"} if fresh else {}
+        sent = time.time()
         try:
             body = self._body() if callable(self._body) else self._body
             answer = await client.post(self._url, json=body, headers=headers)
         except httpx.HTTPError as error:
             self.failures.append(repr(error))
+            self.seen.append((sent, ""))
             return
         if answer.status_code != 200:
             self.failures.append(f"{answer.status_code} {answer.text[:200]}")
+            self.seen.append((sent, ""))
             return
         self.answered += 1
         with self._seen:
-            self.versions[str(json.loads(answer.content).get("version"))] += 1
+            version = str(json.loads(answer.content).get("version"))
+            self.versions[version] += 1
+            self.seen.append((sent, version))
             self._seen.notify_all()
