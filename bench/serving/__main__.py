@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.report import Report, arguments
 from bench.serving.load import Load, run
-from bench.serving.prices import prices, processor_seconds
+from bench.serving.prices import prices
 from bench.serving.rows import bodies
 from tests.unit.serve.artifacts import make_matrix
 from tests.unit.serve.process import ServerProcess
@@ -59,7 +59,7 @@ def main() -> None:
                 report.add("scrape of /metrics", "ms", [scrape_time(server, http) for _ in range(50)])
             for key, size in memory(server).items():
                 report.add(f"{key} after load", "MB", [size])
-        prices(report, folder, COLUMNS, options.client, options.seconds, options.repeat, cores[0])
+        prices(report, folder, COLUMNS)
     report.finish(options.json)
 
 
@@ -105,6 +105,12 @@ def scrape_time(server: ServerProcess, http: httpx.Client) -> float:
     begin = time.perf_counter()
     http.get(server.metrics_url).raise_for_status()
     return (time.perf_counter() - begin) * 1e3
+
+
+def processor_seconds(server: ServerProcess) -> float:
+    """Processor time of the process so far: what a request costs, whatever else the machine does."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(server: ServerProcess) -> dict[str, float]:

@@ -1,81 +1,93 @@
-"""What each thing that a server does besides predicting costs: the same load on servers that differ in it only.
+"""What bins and tokens cost: the same turns of the event loop by handlers that differ in them only.
 
-The servers run at the same time on one core and are measured in turn, so that a machine that changes its pace hurts
-all of them alike; a price is the difference of two neighbours in the same round.
+Without sockets and in one process, turn about, by processor time: a machine that changes its pace hurts all alike,
+and a few microseconds can be told apart, which from outside they cannot. The share is of such a turn, so of a request
+without its way through HTTP, which costs more than all of this: see the processor times of whole requests above.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import json
-import os
 import shutil
-from collections.abc import Iterator
+import statistics
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from pintle.serve.artifact import open_artifact
+from pintle.serve.handler import Handler
+from pintle.serve.http import Answer, Request
+from pintle.serve.metrics import Metrics
+from pintle.serve.models import load_model
+from pintle.serve.settings import Identity, Settings
+
 from bench.report import Report
-from bench.serving.load import Load, run
 from bench.serving.rows import bodies
-from tests.unit.serve.process import ServerProcess
 
-SCENARIOS = (("1 row, c64", 1), ("100 rows, c64", 100))
-STEPS = ("bare", "bins", "tokens")
-"""Each has what the one before has: answers and request metrics; feature and score bins; tokens."""
-CONNECTIONS = 64
-
-
-def prices(report: Report, folder: Path, columns: int, client: str, seconds: float, repeat: int, core: int) -> None:
-    """Processor time per request of each step, and what it is more than the one before."""
-    with _servers(folder) as servers:
-        for server in servers.values():
-            os.sched_setaffinity(server.ready().process.pid, {core})
-        for name, rows in SCENARIOS:
-            found = bodies("/predict", rows, columns)
-            loads = {
-                step: Load(server.wait_for("listening")["http"], "/predict", found, CONNECTIONS)
-                for step, server in servers.items()
-            }
-            for load in loads.values():
-                run(client, load, min(1.0, seconds))
-            costs: dict[str, list[float]] = {step: [] for step in STEPS}
-            for _ in range(repeat):
-                for step, load in loads.items():
-                    costs[step].append(_cost(servers[step], client, load, seconds))
-            _tell(report, name, costs)
+SCENARIOS = (("1 row", 1, 32, 1_000), ("100 rows", 100, 8, 200))
+"""Name, rows of a request, requests of a turn, turns of each handler."""
+STEPS = ("answers and their metrics", "bins", "tokens")
+"""Each has what the ones before have."""
+IDENTITY = Identity("late", "0a1b2c3d", "delays", "3")
 
 
-def processor_seconds(server: ServerProcess) -> float:
-    """Processor time of the process so far: what a request costs, whatever else the machine does."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def prices(report: Report, folder: Path, columns: int) -> None:
+    """Processor time of a request in the handler, and how much of it is for bins and for tokens."""
+    asyncio.run(_prices(report, folder, columns))
 
 
-def _tell(report: Report, name: str, costs: dict[str, list[float]]) -> None:
-    report.add(f"{name}, neither bins nor tokens", "us/req", costs["bare"])
-    for before, step in (("bare", "bins"), ("bins", "tokens")):
-        more = [b - a for a, b in zip(costs[before], costs[step], strict=True)]
-        share = sum(more) / sum(costs["bare"])
-        report.add(f"{name}, price of {step}", "us/req", more, f"{share:.1%} of a request without both")
-
-
-def _cost(server: ServerProcess, client: str, load: Load, seconds: float) -> float:
-    """Microseconds of processor time per request. Raises RuntimeError when an answer was not 200."""
-    before = processor_seconds(server)
-    result = run(client, load, seconds)
-    if result.failed:
-        raise RuntimeError(f"{result.failed} requests failed")
-    return (processor_seconds(server) - before) / result.requests * 1e6
-
-
-@contextlib.contextmanager
-def _servers(folder: Path) -> Iterator[dict[str, ServerProcess]]:
+async def _prices(report: Report, folder: Path, columns: int) -> None:
     bare = _without_profile(folder, folder.parent / "bare")
-    with (
-        ServerProcess(bare, PINTLE_TOKENS="off") as without_bins,
-        ServerProcess(folder, PINTLE_TOKENS="off") as without_tokens,
-        ServerProcess(folder) as complete,
-    ):
-        yield dict(zip(STEPS, (without_bins, without_tokens, complete), strict=True))
+    handlers = [_handler(bare, tokens=False), _handler(folder, tokens=False), _handler(folder, tokens=True)]
+    for name, rows, together, turns in SCENARIOS:
+        found = bodies("/predict", rows, columns)
+        costs: list[list[float]] = [[] for _ in handlers]
+        for turn in range(turns):
+            sent = [found[(turn * together + index) % len(found)] for index in range(together)]
+            for offset in range(len(handlers)):  # each is as often the first to see these rows
+                index = (turn + offset) % len(handlers)
+                costs[index].append(await _turn(handlers[index], sent) / together * 1e6)
+        _tell(report, name, costs)
+    for handler in handlers:
+        handler.close()
+
+
+def _tell(report: Report, name: str, costs: Sequence[Sequence[float]]) -> None:
+    whole = statistics.median(costs[-1])
+    report.add(f"in the handler, {name}: all of it", "us/req", [whole])
+    for before, step, label in zip(costs, costs[1:], STEPS[1:], strict=False):
+        more = statistics.median(step) - statistics.median(before)
+        report.add(f"in the handler, {name}: {label}", "us/req", [more], f"{more / whole:.1%}")
+
+
+async def _turn(handler: Handler, sent: Sequence[bytes]) -> float:
+    """Seconds of processor time for requests that arrive together. Raises RuntimeError for an answer that is no 200."""
+    done = asyncio.get_running_loop().create_future()
+    answers: list[Answer] = []
+
+    def reply(answer: Answer) -> None:
+        answers.append(answer)
+        if len(answers) == len(sent):
+            done.set_result(None)
+
+    begin = time.process_time()
+    for body in sent:
+        handler.handle(Request("POST", "/predict", body, time.perf_counter()), reply)
+    await done
+    if handler.monitor is not None:
+        handler.monitor.flush()
+    seconds = time.process_time() - begin
+    if any(answer.status != 200 for answer in answers):
+        raise RuntimeError("a request failed")
+    return seconds
+
+
+def _handler(folder: Path, tokens: bool) -> Handler:
+    artifact = open_artifact(folder)
+    handler = Handler(Settings(identity=IDENTITY, tokens=tokens), Metrics(IDENTITY))
+    handler.serve(artifact, load_model(artifact))
+    return handler
 
 
 def _without_profile(folder: Path, target: Path) -> Path:

@@ -99,9 +99,7 @@ class TokenWriter:
         payload[:, : len(self._head)] = np.frombuffer(self._head, dtype=np.uint8)
         payload[:, len(self._head) : len(self._head) + ROW.size] = _bytes_of(rows)
         payload[:, length - figures.shape[1] : length] = figures
-        width = payload.shape[1]
-        data, sign = payload.tobytes(), self._signer.sign
-        signatures = b"".join([sign(data[at : at + width]) for at in range(0, len(data), width)])
+        signatures = self._signer.sign_many(payload.tobytes(), payload.shape[1])
         signed = np.frombuffer(signatures, dtype=np.uint8).reshape(count, SIGNATURE_BYTES)
         text = to_text(np.concatenate([payload, signed], axis=1).tobytes())
         step = len(text) // count
