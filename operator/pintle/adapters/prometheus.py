@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ MAX_BYTES = 64 * 2**20
 SECRET_SECONDS = 30.0
 """A token that is rotated in its file is in use after this long."""
 KEEP_ALIVE = 60.0
+_MANY_SAMPLES = 20_000
 _CHUNK = 256 * 2**10
 _REFUSED = (400, 422)
 _WORDS = 300
@@ -47,7 +49,14 @@ class Access:
 class Prometheus:
     """`pintle.ports.metrics.MetricSource` on a real Prometheus. Close it when done."""
 
-    def __init__(self, access: Access, *, timeout: float = READ_TIMEOUT, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        timeout: float = READ_TIMEOUT,
+        max_bytes: int = MAX_BYTES,
+        on_bytes: Callable[[int], None] = lambda size: None,
+    ) -> None:
         self._access = access
         self._name = _without_password(access.url)
         self._query_url = access.url.rstrip("/") + "/api/v1/query"
@@ -55,10 +64,7 @@ class Prometheus:
         self._max_bytes = max_bytes
         self._session: aiohttp.ClientSession | None = None
         self._authorization: tuple[float, str] | None = None
-        self.queries = 0
-        """Asked so far."""
-        self.bytes = 0
-        """Of all answers so far, uncompressed."""
+        self._on_bytes = on_bytes
 
     async def close(self) -> None:
         """Close the connections."""
@@ -67,7 +73,11 @@ class Prometheus:
 
     async def raw(self, selector: str, seconds: float, at: float) -> list[RawSeries]:
         asked = {"query": f"{selector}[{max(round(seconds * 1000), 1)}ms]", "time": f"{at:.3f}"}
-        return [_raw_series(item) for item in await self._results(asked, "matrix")]
+        results = await self._results(asked, "matrix")
+        if sum(len(item.get("values") or ()) for item in results) < _MANY_SAMPLES:
+            return _raw(results)
+        # Hours of samples at once: the looks go on meanwhile.
+        return await asyncio.to_thread(_raw, results)
 
     async def instant(self, query: str, at: float | None = None, *, limit: int | None = None) -> list[Sample]:
         asked = {"query": query}
@@ -77,7 +87,7 @@ class Prometheus:
             asked["limit"] = str(limit)
         return [_sample(item) for item in await self._results(asked, "vector", "scalar")]
 
-    async def _results(self, asked: Mapping[str, str], *kinds: str) -> Iterable[Any]:
+    async def _results(self, asked: Mapping[str, str], *kinds: str) -> list[Any]:
         form = {**asked, "timeout": f"{self._timeout:g}s"}
         answer = await self._ask(form)
         data = answer.get("data") or {}
@@ -101,8 +111,7 @@ class Prometheus:
             raise self._unavailable(
                 f"cannot be reached ({_reason(error)})", "prometheus.url and its Service"
             ) from error
-        self.queries += 1
-        self.bytes += len(body)
+        self._on_bytes(len(body))
         return self._understood(status, body)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -159,6 +168,10 @@ class Prometheus:
 
     def _unavailable(self, what: str, check: str) -> MetricsUnavailable:
         return MetricsUnavailable(f"Prometheus at {self._name} {what}; check {check}")
+
+
+def _raw(results: Iterable[Mapping[str, Any]]) -> list[RawSeries]:
+    return [_raw_series(item) for item in results]
 
 
 def _raw_series(item: Mapping[str, Any]) -> RawSeries:

@@ -157,7 +157,7 @@ class Looks:
             return
         memory.decisions = plan.decisions
         for decision in plan.decisions:
-            self._decisions.record(key, self._clock.now(), {"decision": decision_fields(decision)})
+            self._decisions.record(key, self._clock.now(), decision_fields(decision))
             self._metrics.acted(key, decision)
 
     def _record(self, key: Key, plan: Plan, outcome: Outcome) -> None:

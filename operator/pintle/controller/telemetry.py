@@ -163,7 +163,7 @@ class Decisions:
 
 
 def decision_fields(decision: Decision) -> dict[str, Any]:
-    """A decision as it stands in its line; what is not known is left out."""
+    """A decision as it stands in its line; what is not known is left out. By `action` it is told from a look's line."""
     named = {
         "action": decision.action,
         "subject": decision.subject,

@@ -191,8 +191,9 @@ async def test_what_a_look_did_is_one_line_that_names_the_one_before(bench: Benc
 
 
 def decided(bench: Bench) -> list[dict[str, Any]]:
-    lines = (json.loads(line) for line in bench.said.getvalue().splitlines())
-    return [line["decision"] for line in lines if "decision" in line]
+    lines = [json.loads(line) for line in bench.said.getvalue().splitlines()]
+    around = {"time", "level", "logger", "kind", "namespace", "name", "chain", "seq", "previous"}
+    return [{k: v for k, v in line.items() if k not in around} for line in lines if "action" in line]
 
 
 ROLLBACK = Decision("Rollback", "0b98ee7c", "too many errors", rule="errors", value=0.25, rows=45.0, evidence=5.3)

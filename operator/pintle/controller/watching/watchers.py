@@ -9,6 +9,7 @@ from pintle.controller.config import Config
 from pintle.controller.queue import KeyedQueue
 from pintle.controller.store import Store
 from pintle.controller.telemetry import Metrics
+from pintle.controller.watching.trials import TrialWatcher
 from pintle.controller.watching.watch import Watch
 from pintle.ports.clock import Clock
 
@@ -17,12 +18,18 @@ class Watchers:
     """`watch` is what the looks read; `start` runs the loops, `close` ends their connections."""
 
     def __init__(self, config: Config, clock: Clock, store: Store, queue: KeyedQueue, metrics: Metrics) -> None:
-        self._source = Prometheus(config.prometheus) if config.prometheus else None
-        self.watch = Watch()
+        self._source: Prometheus | None = None
+        self._trials: TrialWatcher | None = None
+        if config.prometheus is not None:
+            self._source = Prometheus(config.prometheus, on_bytes=metrics.query_bytes.inc)
+            self._trials = TrialWatcher(self._source, clock, queue, config.policy, metrics, config.look_seconds)
+        self.watch = Watch(self._trials)
 
     def start(self, stop: asyncio.Event) -> dict[str, asyncio.Task[None]]:
         """The loops as tasks, by name; they end by `stop` or by being cancelled."""
-        return {}
+        if self._trials is None:
+            return {}
+        return {"trials": asyncio.create_task(self._trials.run(stop))}
 
     async def close(self) -> None:
         """Close the connections to Prometheus."""

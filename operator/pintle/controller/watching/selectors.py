@@ -1,0 +1,69 @@
+"""What is asked of Prometheus for trials: one selector for all of them, or everything about one.
+
+A trial reads two kinds of counters. Those of requests are few and decide most rollbacks: they are fetched at every
+look. Those of rows, features and labels are many and slower to tell anything: they are fetched every few seconds, all
+together, so that what is compared was counted over the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pintle.contract import metrics as names
+from pintle.core.judgement.samples import RawSeries
+
+FAST = (names.REQUESTS, names.REQUEST_DURATION + "_bucket")
+SLOW = (
+    names.REQUESTS,
+    names.PREDICTIONS,
+    names.MONITOR_DROPPED,
+    names.FEATURE_BIN,
+    names.FEEDBACK_LOSS_COUNT,
+    names.FEEDBACK_LOSS_SUM,
+    names.FEEDBACK_LOSS_SQUARES,
+)
+REFERENCE = names.FEATURE_REFERENCE_RATIO
+"""Gauges that never change; fetched once in a while."""
+
+_ROUTE = f'route!="{names.ROUTE_DIRECT}"'
+_BIN = 'bin=~"|missing"'
+
+
+def fast(revisions: Iterable[str], limits: Iterable[float]) -> str:
+    """Requests of all these revisions, and their durations up to each of `limits` (seconds)."""
+    return _selector(FAST, [_revisions(revisions), _ROUTE, _limits(limits)])
+
+
+def slow(revisions: Iterable[str], reference: bool) -> str:
+    """Rows, missing values and labels of all these revisions; with the shares of the training rows where asked."""
+    return _selector((*SLOW, REFERENCE) if reference else SLOW, [_revisions(revisions), _ROUTE, _BIN])
+
+
+def everything(namespace: str, deployment: str, revisions: Iterable[str], limits: Iterable[float] | None) -> str:
+    """All that a trial of this deployment reads; of the durations all limits where None is given."""
+    metrics = dict.fromkeys((*FAST, *SLOW, REFERENCE))
+    where = [f'namespace="{namespace}"', f'deployment="{deployment}"', _revisions(revisions), _ROUTE, _BIN]
+    return _selector(metrics, where if limits is None else [*where, _limits(limits)])
+
+
+def of(series: Iterable[RawSeries], metrics: Iterable[str]) -> list[RawSeries]:
+    """Only the series of these metrics."""
+    wanted = frozenset(metrics)
+    return [item for item in series if item.metric in wanted]
+
+
+def _selector(metrics: Iterable[str], matchers: Iterable[str]) -> str:
+    return "{" + ",".join([f'__name__=~"{"|".join(metrics)}"', *matchers]) + "}"
+
+
+def _revisions(revisions: Iterable[str]) -> str:
+    # Hexadecimal digits: nothing in them means anything to a regular expression.
+    return f'revision=~"{"|".join(sorted(set(revisions)))}"'
+
+
+def _limits(limits: Iterable[float]) -> str:
+    """Of a histogram's series the total and those up to the limits; of other metrics all."""
+    # Prometheus 3 writes 1.0 where the server exports 1.
+    words = {word for limit in limits for word in (format(limit, "g"), repr(float(limit)))}
+    alternatives = ["", r"\\+Inf", *sorted(word.replace(".", r"\\.") for word in words)]
+    return f'le=~"{"|".join(alternatives)}"'
