@@ -86,7 +86,7 @@ def evaluation(run: Run) -> dict[str, Any]:
 
 
 def test_a_better_candidate_passes_with_both_figures(champions: Callable[[str], Path], tmp_path: Path) -> None:
-    """Value of each, difference and interval are in the message; the record has all metrics of both, on the same rows."""
+    """Value of each, difference and interval are in the message; the record has all metrics of both, on equal rows."""
     run = challenger(champions, "confused", tmp_path)
     gate = judged(run)
     assert gate["verdict"] == "Pass"
