@@ -31,12 +31,12 @@ Objs = tuple[dict[str, Any], ...]
 
 
 async def training(parent: Obj, store: Store, cluster: Cluster, write_error: str | None) -> TrainingObserved:
-    """A TrainingJob with its Jobs, their pods, the versions of its model and the ConfigMap with its code."""
+    """A TrainingJob with its Jobs, all their pods, the versions of its model, who asks for them, and its code."""
     namespace = parent["metadata"]["namespace"]
     jobs = store.owned(JOB, parent)
-    uids = {uid_of(job) for job in jobs}
+    uids = {uid_of(parent), *(uid_of(job) for job in jobs)}
     labelled = store.labelled(POD, namespace, names.LABEL_TRAINING_JOB, parent["metadata"]["name"])
-    # The label alone is anybody's to write; a pod of ours is owned by one of these Jobs.
+    # The label alone is anybody's to write; a pod of ours is owned by the TrainingJob or by one of its Jobs.
     pods = tuple(pod for pod in labelled if uids & _owners(pod))
     return TrainingObserved(
         parent=parent,
@@ -44,6 +44,7 @@ async def training(parent: Obj, store: Store, cluster: Cluster, write_error: str
         jobs=jobs,
         pods=pods,
         versions=store.of_model(MODEL_VERSION, namespace, model_of(parent) or ""),
+        model_deployments=store.retrained_by(parent),
         write_error=write_error,
     )
 

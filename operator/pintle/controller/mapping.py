@@ -3,7 +3,8 @@
 TrainingJob, ModelVersion, ModelDeployment   itself
 child                                        its owner among ours, and the parent that its label names
 ModelVersion                                 TrainingJobs and ModelDeployments of its model
-ModelDeployment                              ModelVersions and other ModelDeployments of its model (aliases, usedBy)
+ModelDeployment                              ModelVersions and other ModelDeployments of its model (aliases, usedBy),
+                                             and the TrainingJob that its spec.retrain names
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pintle.contract import names
-from pintle.controller.store import Store, model_of
+from pintle.controller.store import Store, model_of, retrained_by
 from pintle.core.plan import Key
 from pintle.ports.kinds import MODEL_DEPLOYMENT, MODEL_VERSION, PARENTS, TRAINING_JOB
 
@@ -44,6 +45,8 @@ def _readers(obj: Obj, store: Store) -> Iterator[Key]:
         for kind in _READERS.get(obj["kind"], ()):
             for reader in store.of_model(kind, obj["metadata"]["namespace"], model):
                 yield key_of(reader)
+    if retrained := retrained_by(obj):
+        yield Key(TRAINING_JOB.name, obj["metadata"]["namespace"], retrained)
 
 
 def _parents_of_child(obj: Obj) -> Iterator[Key]:

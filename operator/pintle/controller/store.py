@@ -45,6 +45,14 @@ def model_of(obj: Obj) -> str | None:
     return None
 
 
+def retrained_by(obj: Obj) -> str | None:
+    """The TrainingJob that a ModelDeployment asks for new versions."""
+    if obj["kind"] != MODEL_DEPLOYMENT.name:
+        return None
+    retrain = obj.get("spec", {}).get("retrain") or {}
+    return str((retrain.get("trainingJobRef") or {}).get("name") or "") or None
+
+
 def _tokens(obj: Obj) -> Iterator[str]:
     """Under which words an object can be found."""
     metadata = obj["metadata"]
@@ -57,6 +65,9 @@ def _tokens(obj: Obj) -> Iterator[str]:
     model = model_of(obj)
     if model:
         yield f"model:{model}"
+    retrained = retrained_by(obj)
+    if retrained:
+        yield f"retrain:{retrained}"
 
 
 def _slim(obj: Obj) -> dict[str, Any]:
@@ -123,6 +134,11 @@ class Store:
     def of_model(self, kind: Kind, namespace: str, model: str) -> tuple[dict[str, Any], ...]:
         """TrainingJobs, ModelVersions or ModelDeployments of a model, by name."""
         return self._found(kind, namespace, f"model:{model}")
+
+    def retrained_by(self, training_job: Obj) -> tuple[dict[str, Any], ...]:
+        """ModelDeployments whose spec.retrain names this TrainingJob, by name."""
+        metadata = training_job["metadata"]
+        return self._found(MODEL_DEPLOYMENT, metadata["namespace"], f"retrain:{metadata['name']}")
 
     def counts(self) -> dict[str, int]:
         """How many objects of each kind are held."""

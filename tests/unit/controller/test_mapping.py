@@ -16,6 +16,9 @@ PLAIN_TJ = stored(obj(TRAINING_JOB, "delays", spec={}), 1)
 MV = stored(obj(MODEL_VERSION, "delays-v1", spec={"modelName": "delays"}), 2)
 MD = stored(obj(MODEL_DEPLOYMENT, "web", spec={"modelName": "delays"}), 3)
 OTHER = stored(obj(MODEL_DEPLOYMENT, "other", spec={"modelName": "tips"}), 4)
+ASKING = stored(
+    obj(MODEL_DEPLOYMENT, "asks", spec={"modelName": "tips", "retrain": {"trainingJobRef": {"name": "train"}}}), 4
+)
 JOB_OF_TJ = stored(obj(JOB, "run", owner=TJ), 5)
 
 
@@ -56,6 +59,10 @@ CASES = {
         {key("ModelDeployment", "web"), key("ModelVersion", "delays-v1")},
     ),
     "a ModelDeployment of another model wakes only itself": (OTHER, {key("ModelDeployment", "other")}),
+    "a ModelDeployment wakes the TrainingJob that it asks for new versions": (
+        ASKING,
+        {key("ModelDeployment", "asks"), key("TrainingJob", "train"), key("ModelDeployment", "other")},
+    ),
 }
 
 

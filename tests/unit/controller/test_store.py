@@ -2,7 +2,7 @@
 
 from pintle.contract import names
 from pintle.controller.store import Store
-from pintle.ports.kinds import JOB, MODEL_VERSION, POD, TRAINING_JOB
+from pintle.ports.kinds import JOB, MODEL_DEPLOYMENT, MODEL_VERSION, POD, TRAINING_JOB
 
 from tests.unit.controller.fakes import obj, stored
 
@@ -68,6 +68,18 @@ def test_versions_are_found_by_model_within_their_namespace() -> None:
     store.put(stored(version, 1))
     store.put(stored({**version, "metadata": {"name": "delays-v1", "namespace": "other"}}, 2, uid="other"))
     assert len(store.of_model(MODEL_VERSION, "team", "delays")) == 1
+
+
+def test_deployments_are_found_by_the_training_job_that_they_ask() -> None:
+    """In the same namespace, and no longer once they ask another."""
+    store = Store()
+    asking = obj(MODEL_DEPLOYMENT, "web", spec={"modelName": "m", "retrain": {"trainingJobRef": {"name": "train"}}})
+    store.put(stored(asking, 1))
+    job = stored(obj(TRAINING_JOB, "train"), 2)
+    assert [item["metadata"]["name"] for item in store.retrained_by(job)] == ["web"]
+    assert store.retrained_by({**job, "metadata": {**job["metadata"], "namespace": "other"}}) == ()
+    store.put(stored({**asking, "spec": {"modelName": "m"}}, 3))
+    assert store.retrained_by(job) == ()
 
 
 def test_managed_fields_are_not_kept() -> None:
