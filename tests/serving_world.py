@@ -5,28 +5,33 @@
     serving.world.edit("ModelDeployment", "delays", version=2, follow=None)
     plan = serving.look()
 
-A revision's pods become ready unless its version is in `broken`.
+A revision's pods become ready unless its version is in `broken`. With `serving.judge("Pass", rows=500)` the trial that
+goes on has that judgement from then on; without one nothing has been judged yet.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from pintle.contract import names
+from pintle.core.judgement.verdict import FAIL, PASS, SOURCE_ERROR, Arm, Judgement, TestResult
 from pintle.core.plan import Plan, Policy
 from pintle.core.rollout.observed import DeploymentObserved
 from pintle.core.rollout.plan import plan
 from pintle.core.rollout.record import Record
+from pintle.core.rollout.trial import origin_of, pair_of
 
 from tests.builders import PodBuilder, digest, model_version
 from tests.world import World
 
 Obj = dict[str, Any]
 POLICY = Policy(server_image="pintle/server:1", runner_image="pintle/runner:1", drain=timedelta(seconds=10))
+JUDGED = replace(POLICY, has_metrics=True)
 KINDS = ("Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "HTTPRoute")
 
 
@@ -40,6 +45,9 @@ class Serving:
         self.broken: set[int] = set()
         self.gateway_says: tuple[str, str] | None = ("Accepted", "True")
         self.write_error: str | None = None
+        self.metrics_error: str | None = None
+        self.verdict: tuple[str, int, str] | None = None
+        self._words = 0
         self.world.add(parent)
         for number in versions:
             self.publish(number)
@@ -69,6 +77,24 @@ class Serving:
     def pin(self, number: int) -> None:
         self.edit(version=number, follow=None)
 
+    def judge(self, verdict: str | None, rows: int = 1000, test: str = "errors") -> None:
+        """What the trial that goes on says from now on; None: it has not been judged yet."""
+        self.verdict = (verdict, rows, test) if verdict else None
+
+    def say(self, verb: str, revision: str | None = None, by: str = "ann", **more: Any) -> str:
+        """A person's word, as `kubectl annotate` writes it; for the revision on trial unless another is named."""
+        self._words += 1
+        record = self.record or Record()
+        now = record.stable if record.previous else record.canary
+        word = {"verb": verb, "id": f"w{self._words}", "by": by, "revision": now if revision is None else revision}
+        self.annotate(json.dumps({key: value for key, value in {**word, **more}.items() if value != ""}))
+        return f"w{self._words}"
+
+    def annotate(self, text: str) -> None:
+        parent = copy.deepcopy(self.parent)
+        parent["metadata"].setdefault("annotations", {})[names.ANNOTATION_ACTION] = text
+        self.world.add(parent)
+
     # Looking ----------------------------------------------------------------------------------------------------------
     @property
     def parent(self) -> Obj:
@@ -94,6 +120,25 @@ class Serving:
         if self.route is None:
             return {}
         return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
+
+    def shares(self) -> dict[int, int]:
+        """Percent by version, as the record says."""
+        record = self.record or Record()
+        return {record.revisions[name].version: weight for name, weight in record.weights.items()}
+
+    def revision(self, number: int) -> str:
+        """Name of the newest revision of a version."""
+        found = self.deployment(number)
+        assert found is not None, f"no revision of version {number}"
+        return str(found["metadata"]["labels"][names.LABEL_REVISION])
+
+    def actions(self) -> list[str]:
+        """What was done, newest first."""
+        return [entry["action"] for entry in self.status.get("history", ())]
+
+    def message(self, type_: str) -> str:
+        """The message of a condition."""
+        return str({c["type"]: c for c in self.status["conditions"]}[type_].get("message", ""))
 
     def conditions(self) -> dict[str, tuple[str, str]]:
         return {c["type"]: (c["status"], c["reason"]) for c in self.status.get("conditions", ())}
@@ -122,7 +167,32 @@ class Serving:
             route=owned["HTTPRoute"][0] if owned["HTTPRoute"] else None,
             pods=copy.deepcopy(world.list("Pod")),
             write_error=self.write_error,
+            judgement=self._judgement(),
+            metrics_error=self.metrics_error,
         )
+
+    def _judgement(self) -> Judgement | None:
+        pair = pair_of(self.record) if self.record else None
+        if self.verdict is None or pair is None or self.record is None:
+            return None
+        verdict, rows, name = self.verdict
+        fails, passes = verdict == FAIL, verdict == PASS
+        tested, control = Arm(rows, rows * (0.05 if fails else 0.01)), Arm(20 * rows, 0.2 * rows)
+        test = TestResult(
+            name=name,
+            verdict="NeedMoreData" if verdict == SOURCE_ERROR else verdict,
+            tested=tested,
+            control=control,
+            difference=tested.share - control.share,
+            fail_evidence=9.1 if fails else 0.0,
+            fail_threshold=5.3,
+            pass_evidence=3.5 if passes else 1.5,
+            pass_threshold=3.0,
+            query="model_requests_total",
+        )
+        error = "newest sample is 60 s old" if verdict == SOURCE_ERROR else ""
+        at = self.world.now.timestamp()
+        return Judgement(pair[0], pair[1], origin_of(self.record), at, (test,), rows, source_error=error)
 
     def look(self) -> Plan:
         return plan(self.observe(), self.world.now, self.policy)
@@ -169,6 +239,25 @@ class Serving:
                 least, most = autoscaler["spec"]["minReplicas"], autoscaler["spec"]["maxReplicas"]
                 now = target["spec"].get("replicas", 1)
                 self.world.edit("Deployment", target["metadata"]["name"], replicas=min(max(now, least), most))
+
+    def pass_time(self, seconds: float, every: float = 1.0) -> None:
+        """Looks and pods in turn while time passes."""
+        end = self.world.now + timedelta(seconds=seconds)
+        while self.world.now < end:
+            self.act()
+            self.pods()
+            self.world.tick(every)
+        self.act()
+
+    def until(self, met: Callable[[Serving], bool], looks: int = 60, seconds: float = 1.5) -> None:
+        """Looks, pods and time in turn until `met` holds."""
+        for _ in range(looks):
+            self.act()
+            if met(self):
+                return
+            self.pods()
+            self.world.tick(seconds)
+        raise AssertionError(f"never: {self.shares()} {self.summary()} {self.look().why}")
 
     def converge(self, looks: int = 60, seconds: float = 1.5) -> Plan:
         """Looks, pods and time in turn, until a look changes nothing and waits for nothing that time brings."""

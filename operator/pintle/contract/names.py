@@ -25,6 +25,8 @@ COMPONENT_LISTING = "listing"
 
 # The truth of a rollout lies in this annotation of our own HTTPRoute (or root Service), never in a parent's.
 ANNOTATION_ROLLOUT = f"{GROUP}/rollout"
+# A person's word on a ModelDeployment: one JSON object with verb, id, revision or version, by.
+ANNOTATION_ACTION = f"{GROUP}/action"
 # A person's word on a ModelVersion: comma-separated alias names.
 ANNOTATION_ALIAS = f"{GROUP}/alias"
 # A person's wish for a run, on a TrainingJob: {"id": "...", "by": "ann"}; each id is answered once.

@@ -25,8 +25,11 @@ def rival(look: Look) -> str | None:
 
 
 def claim(look: Look, record: Record) -> Claim | None:
-    """The claim on the stable revision's version; its sequence grows when the alias moves or changes hands."""
-    promoted, serving = look.spec.onPromoted, record.serving
+    """The claim on what is fully accepted; its sequence grows when the alias moves or changes hands.
+
+    In a guard that is still the revision before: an alias is not moved there and back.
+    """
+    promoted, serving = look.spec.onPromoted, record.revisions.get(record.previous or record.stable)
     if promoted is None or serving is None or rival(look):
         return None
     held = record.alias

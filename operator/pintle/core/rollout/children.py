@@ -27,7 +27,7 @@ class Changes:
 
 
 def changes(look: Look) -> Changes:
-    """For the stable and for the requested revision; those that leave are left alone until they are deleted."""
+    """For what serves, the way back, and what comes; those that leave are left alone until they are deleted."""
     create: list[Obj] = []
     apply: list[Obj] = []
     surplus: list[Delete] = []
@@ -73,11 +73,9 @@ _OPTIONAL = ("HorizontalPodAutoscaler", "PodDisruptionBudget")
 
 
 def _wanted(look: Look) -> Iterable[Revision]:
-    stable, target = look.record.serving, look.request.target
-    if stable is not None:
-        yield stable
-    if target is not None and (stable is None or target.name != stable.name):
-        yield target
+    record, coming = look.record, look.incoming
+    found = [record.serving, record.revisions.get(record.previous), coming, record.revisions.get(record.canary)]
+    return {revision.name: revision for revision in found if revision is not None}.values()
 
 
 def _of_revision(look: Look, revision: Revision, member: Member, scale: Scale) -> Iterable[dict[str, Any]]:
@@ -143,7 +141,7 @@ def _root(look: Look) -> Iterable[dict[str, Any]]:
     record_in_route = _has_record(look.fleet)
     emptied = {names.ANNOTATION_ROLLOUT: ""} if look.fleet.root is not None and record_in_route else None
     if look.fleet.root is None or record_in_route:
-        yield services.root_service(look.owner, look.record.stable, emptied)
+        yield services.root_service(look.owner, look.record.front, emptied)
 
 
 def _has_record(fleet: Fleet) -> bool:
@@ -164,7 +162,7 @@ def _old_route(look: Look) -> tuple[Delete, ...]:
 def _carrier(look: Look, record: Record) -> dict[str, Any]:
     annotations = {names.ANNOTATION_ROLLOUT: record.to_json()}
     if look.gateway is None:
-        return services.root_service(look.owner, record.stable, annotations)
+        return services.root_service(look.owner, record.front, annotations)
     return routes.http_route(look.owner, look.gateway, record.weights, _direct(record), annotations)
 
 

@@ -15,7 +15,7 @@ from pintle.core.conditions import FALSE, TRUE, Condition
 from pintle.core.plan import ANOTHER_OWNER
 from pintle.core.rollout.alias import rival
 from pintle.core.rollout.look import Look
-from pintle.core.rollout.moves import Move
+from pintle.core.rollout.move import Move
 from pintle.core.rollout.record import Record
 from pintle.core.rollout.trouble import trouble
 
@@ -27,6 +27,8 @@ class State:
     look: Look
     move: Move
     record: Record
+    written: bool = False
+    """The record is written by this look."""
 
     @property
     def ready_pods(self) -> int:
@@ -55,7 +57,8 @@ def _available(state: State) -> Condition:
         found = trouble(look.fleet.member(serving.name).pods)
         message = f"revision {serving.name} has no ready pod" + (f"; {found}" if found else "")
         return Condition(reasons.AVAILABLE, FALSE, reasons.NO_READY_PODS, message)
-    message = f"version {serving.version} serves as revision {serving.name}"
+    front = state.record.revisions[state.record.front]
+    message = f"version {front.version} serves as revision {front.name}"
     return Condition(reasons.AVAILABLE, TRUE, reasons.SERVING, message)
 
 
@@ -106,6 +109,11 @@ def _not_requested(state: State) -> Found:
     return state.move.reason, state.move.message
 
 
+def _guarded(state: State) -> Found:
+    """The one before still has a share, and is the way back."""
+    return (state.move.reason, state.move.message) if state.record.in_guard else None
+
+
 def _no_pods(state: State) -> Found:
     available = _available(state)
     return None if available.status == TRUE else (available.reason, available.message)
@@ -132,4 +140,11 @@ def _refusals(parent: Mapping[str, Any]) -> list[str]:
     ]
 
 
-READY_CHECKS: tuple[Callable[[State], Found], ...] = (_blocked, _no_target, _not_requested, _no_pods, _not_accepted)
+READY_CHECKS: tuple[Callable[[State], Found], ...] = (
+    _blocked,
+    _no_target,
+    _not_requested,
+    _guarded,
+    _no_pods,
+    _not_accepted,
+)

@@ -23,8 +23,9 @@ class Leaving:
 
 def leave(look: Look, record: Record) -> Leaving:
     """The record with who is leaving, the objects of those whose time has come, and when to look again."""
-    target = look.request.target
-    kept = {record.stable, record.canary, target.name if target else ""}
+    target = look.incoming
+    coming = target.name if target and target.name not in record.refused else ""
+    kept = {record.stable, record.canary, record.previous, coming}
     others = [name for name in look.fleet.members if name not in kept]
     if not record.stable:
         return _before_the_first(look, record, others)

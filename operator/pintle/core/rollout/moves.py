@@ -1,46 +1,44 @@
 """What happens next to the traffic: an ordered chain of small checks; the first that speaks decides.
 
-    no record, but ready pods    adopt           they may be in use: the oldest ones serve on
-    no revision may start        hold            what serves goes on
-    nothing serves yet           first           the first ready, warmed pod gets the route
-    requested is stable          at_home         all traffic on it
-    requested is leaving         way_back        one write brings it back while its pods are there
-    stable has no ready pod      stable_lost     anything that answers is better
-    successor not all ready      warming         the stable keeps all traffic
-    ready, not in the route      join            into the route with weight 0, so that gateways learn its pods
-    just joined                  settle          until they have
-    otherwise                    promote         one write to 100
-
-Steps, judgement and guard go between `settle` and `promote`.
+no record, but ready pods    adopt           they may be in use: the oldest ones serve on
+on trial, but refused        out             one write takes it back
+canary without a ready pod   lost            no share at once
+a test fails                 fails           one write takes it back
+promoted not long ago        guarding        see guard.py
+no revision may start        hold            what serves goes on
+nothing serves yet           first           the first ready, warmed pod gets the route
+requested is stable          at_home         all traffic on it
+requested is leaving         way_back        one write brings it back while its pods are there
+minReplicas is 0             asleep          a canary begins anew when there are pods
+stable has no ready pod      stable_lost     anything that answers is better
+successor not all ready      warming         the stable keeps all traffic
+ready, not in the route      join            into the route with weight 0, so that gateways learn its pods
+just joined                  settle          until they have
+the spec has steps           go_on           see steps.py
+otherwise                    replace         one write to 100
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from pintle.api import reasons
+from pintle.core.judgement.verdict import FAIL
+from pintle.core.rollout.course import position
 from pintle.core.rollout.fleet import Member
+from pintle.core.rollout.guard import guarding
 from pintle.core.rollout.look import Look
-from pintle.core.rollout.record import FULL, Deed, Record, parse_time
+from pintle.core.rollout.move import Move, alone, by_person, carries, deed, promoted, stay, unless_observing
+from pintle.core.rollout.record import FULL, PROMOTE, RESTORE, RETURN, SERVE, STAND_IN, Course, Record
+from pintle.core.rollout.rollback import fails, lost, out
 from pintle.core.rollout.scale import scale_of
+from pintle.core.rollout.steps import go_on
 from pintle.core.rollout.trouble import trouble
 from pintle.resources.revision import Revision
 
 SETTLE = timedelta(seconds=1)
 """How long a revision is in the route with weight 0 before it takes over."""
-
-
-@dataclass(frozen=True)
-class Move:
-    """The record as it should be, and how that looks to a person."""
-
-    record: Record
-    progressing: bool
-    reason: str
-    message: str
-    wake: timedelta | None = None
 
 
 def next_move(look: Look) -> Move:
@@ -56,18 +54,19 @@ def adopt(look: Look) -> Move | None:
     if look.record.stable:
         return None
     target = look.request.target
-    ready = sorted((member.created, name) for name, member in look.fleet.members.items() if member.ready)
+    members = [member for name, member in look.fleet.members.items() if name not in look.record.refused]
+    ready = sorted((member.created, member.name) for member in members if member.ready)
     made = look.fleet.member(ready[0][1]).made_of if ready else None
     if made is None or (target is not None and made.name == target.name):
         return None
-    return _carries(look, made, "Restore", "its pods are ready and nothing says what served")
+    return carries(look, made, RESTORE, "its pods are ready and nothing says what served")
 
 
 def hold(look: Look) -> Move | None:
     request = look.request
     if request.target is not None:
         return None
-    return Move(_alone(look), False, request.reason, request.message)
+    return Move(alone(look), False, request.reason, request.message)
 
 
 def first(look: Look) -> Move | None:
@@ -76,76 +75,103 @@ def first(look: Look) -> Move | None:
         return None
     member = look.fleet.member(target.name)
     if member.ready or (look.scaled_to_zero and member.deployment is not None):
-        return _carries(look, target, "Serve", "its first pod is ready and warmed")
+        return carries(look, target, SERVE, "its first pod is ready and warmed")
     return _wait(look, member, reasons.STARTING, look.record)
 
 
 def at_home(look: Look) -> Move | None:
     if _target(look).name != look.record.stable:
         return None
-    return Move(_alone(look), False, reasons.COMPLETE, "no change is under way")
+    return Move(alone(look).with_(back=""), False, reasons.COMPLETE, "no change is under way")
 
 
 def way_back(look: Look) -> Move | None:
-    target, member = _target(look), _successor(look)
-    if target.name not in look.record.retiring or not member.all_ready(scale_of(look, target.name).least):
+    """To what served before, and where there are no steps to whatever is leaving: its pods have seen this traffic."""
+    target, member, record = _target(look), _successor(look), look.record
+    if target.name not in record.retiring or (look.steps and target.name != record.former):
         return None
-    return _carries(look, target, "Return", "it was requested again while its pods were still there")
+    if not member.all_ready(scale_of(look, target.name).least):
+        return None
+    return carries(look, target, RETURN, "it was requested again while its pods were still there")
+
+
+def asleep(look: Look) -> Move | None:
+    if not look.scaled_to_zero or not look.steps:
+        return None
+    record = alone(look, "minReplicas is 0")
+    return Move(record, False, reasons.SCALED_TO_ZERO, "minReplicas is 0: the rollout begins when there are pods")
 
 
 def stable_lost(look: Look) -> Move | None:
     target, member = _target(look), _successor(look)
     if look.scaled_to_zero and member.deployment is not None:
-        return _carries(look, target, "Promote", "nothing serves while minReplicas is 0")
-    if look.stable.ready or not member.ready:
+        return carries(look, target, PROMOTE, "nothing serves while minReplicas is 0")
+    if look.stable.ready:
         return None
-    return _carries(look, target, "Promote", f"revision {look.record.stable} has no ready pod left")
+    if look.steps:
+        return _stands_in(look, target, member)
+    if not member.ready:
+        return None
+    return carries(look, target, PROMOTE, f"revision {look.record.stable} has no ready pod left")
 
 
 def warming(look: Look) -> Move | None:
-    target, member = _target(look), _successor(look)
-    if member.all_ready(scale_of(look, target.name).least):
+    target, member, record = _target(look), _successor(look), look.record
+    in_route = target.name in record.weights
+    if (in_route and look.steps) or member.all_ready(scale_of(look, target.name).least):
         return None
-    in_route = target.name in look.record.weights
-    return _wait(look, member, reasons.REPLACING, look.record if in_route else _alone(look))
+    return _wait(look, member, reasons.REPLACING, record if in_route else alone(look))
 
 
 def join(look: Look) -> Move | None:
     target = _target(look)
     if target.name in look.record.weights:
         return None
-    record = look.record.with_(
+    record = alone(look)
+    if record.canary:
+        return stay(look, False, reasons.NO_READY_PODS, f"revision {record.canary} is all that answers")
+    record = record.with_(
         canary=target.name,
-        weights={look.record.stable: FULL, target.name: 0},
-        revisions=_facts(look.record, look.record.stable) | {target.name: target},
+        weights={record.stable: FULL, target.name: 0},
+        revisions={**record.revisions, target.name: target},
         since=look.time,
+        course=Course(),
     )
     return Move(record, True, reasons.REPLACING, f"revision {target.name} is ready and joins the route", SETTLE)
 
 
 def settle(look: Look) -> Move | None:
-    left = SETTLE - (look.now - parse_time(look.record.since))
-    if left <= timedelta(0):
+    left = SETTLE - look.since(look.record.since)
+    if left <= timedelta(0) or position(look.record, look.steps) or look.record.weights[_target(look).name]:
         return None
     message = f"revision {_target(look).name} is ready and takes over next"
     return Move(look.record, True, reasons.REPLACING, message, left)
 
 
-def promote(look: Look) -> Move | None:
-    return _carries(look, _target(look), "Promote", "all its pods are ready and warmed")
+def replace(look: Look) -> Move | None:
+    if look.record.course.asked:
+        return promoted(look, _target(look), PROMOTE, "a person asked for it", by_person(look))
+    move = promoted(look, _target(look), PROMOTE, "all its pods are ready and warmed")
+    return move if look.record.back else unless_observing(look, move)
 
 
 CHAIN: tuple[Callable[[Look], Move | None], ...] = (
     adopt,
+    out,
+    lost,
+    fails,
+    guarding,
     hold,
     first,
     at_home,
     way_back,
+    asleep,
     stable_lost,
     warming,
     join,
     settle,
-    promote,
+    go_on,
+    replace,
 )
 
 
@@ -161,36 +187,26 @@ def _successor(look: Look) -> Member:
     return member
 
 
-def _carries(look: Look, revision: Revision, action: str, why: str) -> Move:
-    """The write that gives a revision all traffic and makes it the stable one."""
-    record = look.record.with_(
-        stable=revision.name,
-        canary="",
-        weights={revision.name: FULL},
-        revisions={revision.name: revision},
-        since=look.time,
-        last=Deed(look.time, action, revision.name, revision.version, why),
-    )
-    return Move(record, False, reasons.COMPLETE, "no change is under way")
-
-
-def _alone(look: Look) -> Record:
-    """All traffic on the stable; a canary leaves the route."""
+def _stands_in(look: Look, target: Revision, member: Member) -> Move | None:
+    """The canary carries all traffic until the stable is back; it is no promotion, and never one that fails."""
     record = look.record
-    if not record.canary:
-        return record
-    gone = record.revisions[record.canary]
-    return record.with_(
-        canary="",
-        weights={record.stable: FULL},
-        revisions=_facts(record, record.stable),
+    if not member.ready:
+        if target.name not in record.weights:
+            return None
+        return stay(look, False, reasons.NO_READY_PODS, f"neither {record.stable} nor {target.name} has a ready pod")
+    message = f"revision {target.name} carries all traffic: revision {record.stable} has no ready pod"
+    if record.weights.get(target.name) == FULL or look.sight.verdict == FAIL:
+        return stay(look, False, reasons.NO_READY_PODS, message)
+    if target.name not in record.weights:
+        record = record.with_(course=Course())
+    record = record.on(origin=record.course.origin or look.time, due=record.course.due or look.time).with_(
+        canary=target.name,
+        weights={record.stable: 0, target.name: FULL},
+        revisions={**record.revisions, target.name: target},
         since=look.time,
-        last=Deed(look.time, "Withdraw", gone.name, gone.version, "it is requested no more"),
+        last=deed(look, STAND_IN, target, f"revision {record.stable} has no ready pod left"),
     )
-
-
-def _facts(record: Record, name: str) -> dict[str, Revision]:
-    return {name: record.revisions[name]}
+    return Move(record, False, reasons.NO_READY_PODS, message)
 
 
 def _wait(look: Look, member: Member, reason: str, record: Record) -> Move:

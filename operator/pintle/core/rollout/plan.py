@@ -4,57 +4,68 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pintle.api import reasons
 from pintle.core.conditions import changed, transitions
-from pintle.core.plan import Event, Plan, Policy
+from pintle.core.plan import Plan, Policy
+from pintle.core.rollout import told
 from pintle.core.rollout.alias import claim
 from pintle.core.rollout.children import changes, traffic
 from pintle.core.rollout.conditions import State, conditions
 from pintle.core.rollout.leaving import leave
 from pintle.core.rollout.look import Look, look_at
-from pintle.core.rollout.moves import Move, next_move
+from pintle.core.rollout.move import Move
+from pintle.core.rollout.moves import next_move
 from pintle.core.rollout.observed import DeploymentObserved
-from pintle.core.rollout.record import Record
-from pintle.core.rollout.status import soonest, status_of
+from pintle.core.rollout.record import Deed, Record
+from pintle.core.rollout.scale import letting_down
+from pintle.core.rollout.status import positive, soonest, status_of
+from pintle.core.rollout.trial import pair_of
+from pintle.core.rollout.word import heed
 
 
 def plan(observed: DeploymentObserved, now: datetime, policy: Policy) -> Plan:
     """What to do about this deployment now; nothing for one that is being deleted: its children go with it."""
     if "deletionTimestamp" in observed.parent["metadata"]:
         return Plan(why=("it is being deleted",))
-    look = look_at(observed, now, policy)
+    seen = look_at(observed, now, policy)
+    look = heed(seen)
     move = next_move(look)
-    leaving = leave(look, move.record)
-    record = leaving.record.with_(alias=claim(look, leaving.record))
+    leaving = leave(look, with_blindness(look, move.record))
+    record = leaving.record.with_(alias=claim(look, leaving.record)).tidy()
     children = changes(look)
+    write = traffic(seen, record)
     # While a write is refused the traffic stays as it is (see controller.execute), and the status says what is.
-    state = State(look, move, look.record if observed.write_error is not None else record)
+    refused = observed.write_error is not None
+    state = State(look, move, seen.record if refused else record, written=write is not None and not refused)
     found = conditions(state)
+    deeds = told.untold(seen, state.record)
     return Plan(
         create=children.create,
         apply=children.apply,
-        traffic=traffic(look, record),
-        status=changed(observed.parent, status_of(state, found)),
+        traffic=write,
+        status=changed(observed.parent, status_of(state, found, deeds)),
         delete=children.delete + leaving.deletes,
-        events=_deed_events(look, state.record) + transitions(observed.parent, found),
-        requeue_after=soonest(move.wake, leaving.wake),
-        why=_why(look, move, record),
+        events=told.events(deeds) + transitions(observed.parent, found),
+        requeue_after=soonest(move.wake, leaving.wake, positive(letting_down(look))),
+        why=_why(look, move, deeds),
+        decisions=told.decisions(deeds),
+        notify=told.notices(look, deeds),
     )
 
 
-def _deed_events(look: Look, record: Record) -> tuple[Event, ...]:
-    """What was just done to the traffic."""
-    last = record.last
-    if last is None or last == look.record.last:
-        return ()
-    kind = "Warning" if last.action == "Restore" else "Normal"
-    return (Event(kind, reasons.SERVING, f"{last.action} version {last.version} ({last.revision}): {last.why}"),)
+def with_blindness(look: Look, record: Record) -> Record:
+    """The record with the time in which nothing could be judged, as far as it belongs to the rollout that goes on."""
+    course = record.course
+    if pair_of(record) is None or course.origin != look.record.course.origin:
+        return record
+    if look.sight.lasting and not course.blinded:
+        return record.on(blinded=look.time)
+    if not look.sight.blind and course.blinded:
+        return record.on(blinded="", blind=round(course.blind + look.since(course.blinded).total_seconds(), 3))
+    return record
 
 
-def _why(look: Look, move: Move, record: Record) -> tuple[str, ...]:
+def _why(look: Look, move: Move, deeds: tuple[Deed, ...]) -> tuple[str, ...]:
     target = look.request.target
     asked = f"version {target.version} as revision {target.name}" if target else look.request.message
     lines = [f"requested: {asked}", f"{move.reason}: {move.message}"]
-    if record.last is not None and record.last != look.record.last:
-        lines.append(f"{record.last.action} {record.last.revision}: {record.last.why}")
-    return tuple(lines)
+    return (*lines, *(f"{item.action} {item.revision}: {item.why}" for item in deeds))

@@ -11,6 +11,30 @@ from typing import Any
 from pintle.resources.revision import Revision
 
 FULL = 100
+
+# Actions of deeds, as status.history and the audit trail name them.
+SERVE = "Serve"
+RESTORE = "Restore"
+STEP = "Step"
+PROMOTE = "Promote"
+ACCEPT = "Accept"
+ROLLBACK = "Rollback"
+GO_BACK = "GoBack"
+REFUSE = "Refuse"
+RETURN = "Return"
+WITHDRAW = "Withdraw"
+LOSE = "Lose"
+REGAIN = "Regain"
+STAND_IN = "StandIn"
+ADJUST = "Adjust"
+PAUSE = "Pause"
+RESUME = "Resume"
+CLEAR = "Clear"
+ASK = "Ask"
+WARN = "Warn"
+WOULD = "Would"
+"""Put before the action that automation Observe leaves to a person."""
+
 MOST_REFUSED = 8
 """So many refusals are remembered, the newest: the status has room for no more."""
 
@@ -128,6 +152,8 @@ class Course:
     """Requests that the canary had answered when the step began."""
     asked: int = 0
     """So many steps a person wants taken without further judgement (1: the first; one more than there are: promote)."""
+    released: int = 0
+    """The pause step that a person let go (1: the first step)."""
     paused: str = ""
     """Why it waits for a person."""
     losses: int = 0
@@ -146,7 +172,7 @@ class Course:
     def from_dict(cls, raw: Mapping[str, Any]) -> Course:
         """Raises ValueError for a time that is none."""
         known: dict[str, Any] = {key: _time(raw.get(key)) for key in ("stepped", "origin", "due", "guarded", "blinded")}
-        known |= {key: max(int(raw.get(key) or 0), 0) for key in ("step", "counted", "asked", "losses")}
+        known |= {key: max(int(raw.get(key) or 0), 0) for key in ("step", "counted", "asked", "released", "losses")}
         known |= {key: str(raw.get(key) or "") for key in ("paused", "would")}
         return cls(**known, blind=float(raw.get("blind") or 0.0))
 
@@ -187,6 +213,13 @@ class Record:
         return self.revisions.get(self.stable)
 
     @property
+    def front(self) -> str:
+        """The revision with the traffic: the stable, unless another stands in for it."""
+        if self.weights.get(self.stable):
+            return self.stable
+        return max(self.weights, key=lambda name: self.weights[name], default="")
+
+    @property
     def in_guard(self) -> bool:
         return bool(self.previous)
 
@@ -196,6 +229,20 @@ class Record:
     def on(self, **changes: Any) -> Record:
         """The same with changes to its course."""
         return replace(self, course=replace(self.course, **changes))
+
+    def refuse(self, revision: Revision, why: str, time: str) -> Record:
+        """The same with a revision that is not to be tried again; of too many refusals the oldest is forgotten."""
+        others = sorted(
+            ((name, refusal) for name, refusal in self.refused.items() if name != revision.name),
+            key=lambda item: item[1].time,
+        )
+        kept = dict(others[1 - MOST_REFUSED :] if len(others) >= MOST_REFUSED else others)
+        return replace(self, refused={**kept, revision.name: Refusal(revision.version, why, time)})
+
+    def tidy(self) -> Record:
+        """The same without the facts of revisions that nothing here names any more."""
+        named = {self.stable, self.canary, self.previous, self.former, self.back}
+        return replace(self, revisions={name: facts for name, facts in self.revisions.items() if name in named})
 
     def same_as(self, other: Record) -> bool:
         """Equal but for the number of the write."""

@@ -9,7 +9,7 @@ from pintle.api import reasons
 from pintle.api.modeldeployment import ModelDeploymentSpec
 from pintle.core.plan import Obj
 from pintle.core.rollout.fleet import Fleet
-from pintle.core.rollout.record import Record
+from pintle.core.rollout.record import Record, Refusal
 from pintle.resources.revision import Revision, revision_name
 
 LATEST = "Latest"
@@ -32,22 +32,43 @@ class Request:
 def resolve(
     spec: ModelDeploymentSpec, versions: Iterable[Obj], record: Record, fleet: Fleet, server_image: str, now: str
 ) -> Request:
-    """Pinned version, Latest or alias; a version that serves already needs no ModelVersion any more."""
+    """Pinned version, Latest or alias; a version that serves, or is in the route, needs no ModelVersion any more."""
     known = {int(v["spec"]["version"]): v for v in versions if _of_model(v, spec.modelName)}
     number = _number(spec, known, record)
     if number is None:
         return Request(None, reasons.WAITING_FOR_VERSION, _nothing_to_follow(spec))
     version = known.get(number)
     made = _made(spec, number, version, record, fleet, server_image, now)
-    if made is not None and made.name == record.stable:
+    if made is not None and made.name in record.refused:
+        return Request(made, reasons.ROLLED_BACK, refusal_in_words(made, record.refused[made.name]))
+    if made is not None and (made.name == record.stable or (version is None and made.name == record.canary)):
         return Request(made)
     if version is None:
         return Request(made, reasons.VERSION_NOT_FOUND, f"there is no ModelVersion {spec.modelName}-v{number}")
     if not is_ready(version):
         return Request(made, reasons.VERSION_NOT_READY, f"{version['metadata']['name']} is not Ready{_why(version)}")
-    if made is not None and made.name in record.refused:
-        return Request(made, reasons.REVISION_NOT_READY, record.refused[made.name].why)
     return Request(made)
+
+
+def revision_of_version(
+    spec: ModelDeploymentSpec,
+    number: int,
+    versions: Iterable[Obj],
+    record: Record,
+    fleet: Fleet,
+    server_image: str,
+    now: str,
+) -> Revision | None:
+    """The revision of that version in the present runtime; None where no such version is Ready or remembered."""
+    known = {int(v["spec"]["version"]): v for v in versions if _of_model(v, spec.modelName)}
+    version = known.get(number)
+    ready = version if version is not None and is_ready(version) else None
+    return _made(spec, number, ready, record, fleet, server_image, now)
+
+
+def refusal_in_words(revision: Revision, refusal: Refusal) -> str:
+    """Why a revision is not tried again."""
+    return f"version {revision.version} (revision {revision.name}) was refused: {refusal.why}"
 
 
 def is_ready(version: Obj) -> bool:

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from pintle.core.conditions import Condition, clip, parse_time, set_conditions, timestamp
 from pintle.core.rollout.conditions import State
 from pintle.core.rollout.look import Look
-from pintle.core.rollout.record import Deed
+from pintle.core.rollout.progress import figure, rollout_status
+from pintle.core.rollout.record import Deed, Record, Word
 from pintle.resources.revision import Revision
 
 HISTORY = 10
-MAX_WHY = 256
-MAX_URL = 512
+MAX_URL = 388
 
 
-def status_of(state: State, found: list[Condition]) -> dict[str, Any]:
-    """The whole status. Longest possible below 20 kB: two revisions, ten history entries, four conditions."""
+def status_of(state: State, found: list[Condition], deeds: Iterable[Deed]) -> dict[str, Any]:
+    """The whole status; `deeds` are those that it does not have yet. `fitting` keeps it within the API's bounds."""
     look, record = state.look, state.record
+    previous = record.revisions.get(record.previous)
     status: dict[str, Any] = {
         "observedGeneration": look.observed.parent["metadata"].get("generation"),
         "conditions": set_conditions(look.observed.parent, found, look.now),
+        "sequence": (look.record.sequence + int(state.written)) or None,
         "stable": _revision(state, record.serving) if record.serving else None,
         "canary": _canary(state),
+        "previous": _revision(state, previous) if previous else None,
+        "rollout": rollout_status(look, record),
+        "refused": _refused(record),
+        "action": _action(record.word) if record.word else None,
         "alias": record.alias.to_dict() if record.alias else None,
         "url": url(look) if record.stable else None,
-        "history": _history(state),
+        "history": _history(look, deeds),
     }
     return status
 
@@ -43,10 +49,25 @@ def url(look: Look) -> str:
 
 def _canary(state: State) -> dict[str, Any] | None:
     """The revision that is about to take over, from its first pod on."""
-    target = state.look.request.target
-    if target is None or target.name == state.record.stable:
+    record, target = state.record, state.look.incoming
+    if record.canary:
+        return _revision(state, record.revisions[record.canary])
+    if record.in_guard or target is None or target.name == record.stable or target.name in record.refused:
         return None
     return _revision(state, target)
+
+
+def _refused(record: Record) -> list[dict[str, Any]]:
+    """Newest first."""
+    newest = sorted(record.refused.items(), key=lambda item: (item[1].time, item[0]), reverse=True)
+    return [
+        {"revision": name, "version": refusal.version, "why": refusal.why, "time": refusal.time or None}
+        for name, refusal in newest
+    ]
+
+
+def _action(word: Word) -> dict[str, Any]:
+    return {**word.to_dict(), "message": word.message or None, "by": word.by or None, "time": word.time or None}
 
 
 def _revision(state: State, revision: Revision) -> dict[str, Any]:
@@ -64,22 +85,43 @@ def _revision(state: State, revision: Revision) -> dict[str, Any]:
     }
 
 
-def _history(state: State) -> list[dict[str, Any]]:
+def _history(look: Look, deeds: Iterable[Deed]) -> list[dict[str, Any]]:
     """Newest first. Every deed stands in the record until the next, so that none is lost between two writes."""
-    old: Any = state.look.status.get("history") or []
-    entries: list[Mapping[str, Any]] = list(old)
-    for deed in (state.look.record.last, state.record.last):
-        entry = _entry(deed) if deed else None
-        if entry and entry not in entries:
-            entries.insert(0, entry)
+    entries: list[Mapping[str, Any]] = list(look.status.get("history") or [])
+    for item in deeds:
+        entries.insert(0, entry_of(item))
     return [dict(entry) for entry in entries[:HISTORY]]
 
 
-def _entry(deed: Deed) -> dict[str, Any]:
-    at = parse_time(deed.time)
-    return {**deed.to_dict(), "time": timestamp(at) if at else deed.time, "why": clip(deed.why, MAX_WHY)}
+def entry_of(item: Deed) -> dict[str, Any]:
+    """A deed as an entry of status.history."""
+    at, figures = parse_time(item.time), item.figures
+    return {
+        "time": timestamp(at) if at else item.time,
+        "action": item.action,
+        "revision": item.revision,
+        "version": item.version,
+        "why": item.why,
+        "rule": figures.rule or None,
+        "value": figure(figures.value),
+        "stableValue": figure(figures.stable_value),
+        "rows": _count(figures.rows),
+        "stableRows": _count(figures.stable_rows),
+        "evidence": figure(figures.evidence),
+        "threshold": figure(figures.threshold),
+        "by": figures.by or None,
+    }
+
+
+def _count(rows: float | None) -> int | None:
+    return None if rows is None else int(rows)
 
 
 def soonest(*waits: timedelta | None) -> timedelta | None:
     """The shortest of the waits that there are."""
     return min((wait for wait in waits if wait is not None), default=None)
+
+
+def positive(wait: timedelta) -> timedelta | None:
+    """The wait, or None where it is over."""
+    return wait if wait > timedelta(0) else None

@@ -106,14 +106,30 @@ def test_a_version_that_serves_needs_its_model_version_no_more() -> None:
     assert serving.conditions()["Ready"] == ("True", "Ready")
 
 
-def test_a_successor_whose_version_is_deleted_is_withdrawn() -> None:
-    """Deleting the version that warms up ends the replacement; the stable keeps all traffic."""
+@pytest.mark.parametrize("asked", ["pinned", "followed"])
+def test_a_successor_whose_version_is_deleted_goes_on_where_it_is_pinned(asked: str) -> None:
+    """In the route it carries URI and digest itself. Followed, the version is simply not the newest any more."""
     serving = serving_on(1, 2)
-    serving.pin(2)
+    if asked == "pinned":
+        serving.pin(2)
+    else:
+        serving.edit(version=None, follow="Latest")
     serving.act()
     serving.pods()
     serving.act()
     assert serving.weights() == {_service(serving, 1): 100, _service(serving, 2): 0}
+    serving.world.remove("ModelVersion", "delays-v2")
+    serving.converge()
+    left = 2 if asked == "pinned" else 1
+    assert serving.weights() == {_service(serving, left): 100}
+    assert serving.conditions()["Ready"] == ("True", "Ready")
+
+
+def test_a_successor_whose_version_is_deleted_before_it_is_ready_is_withdrawn() -> None:
+    """Not in the route yet, it is remembered by nobody; the stable keeps all traffic."""
+    serving = serving_on(1, 2)
+    serving.pin(2)
+    serving.act()
     serving.world.remove("ModelVersion", "delays-v2")
     serving.converge()
     assert serving.weights() == {_service(serving, 1): 100}

@@ -68,6 +68,9 @@ def test_a_successor_starts_with_as_many_pods_as_the_stable_has() -> None:
     assert autoscaler(serving, 2)["minReplicas"] == 4
     assert autoscaler(serving, 1)["minReplicas"] == 4, "and the stable cannot be shrunk meanwhile"
     serving.converge()
+    assert autoscaler(serving, 2)["minReplicas"] == 4, "nor what has just taken over: its load is not measured yet"
+    serving.world.tick(301)
+    serving.converge()
     assert autoscaler(serving, 2)["minReplicas"] == 1
 
 
