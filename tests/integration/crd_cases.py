@@ -36,7 +36,10 @@ DECIMAL = 'a number is written as a string like "0.72", without exponent, 9 deci
 IMAGE = "an image name has no white space"
 QUANTITY = 'a quantity is written like 2, 500m or 4Gi; quote a fraction: "0.5"'
 ENV_NAME = "letters, digits, '_', '-' and '.', not beginning with a digit"
-ENV_OURS = "names that begin with PINTLE_ are set by Pintle"
+ENV_OURS = (
+    "names that begin with PINTLE_ are set by Pintle, but for these settings of the server: PINTLE_TOKENS, "
+    "PINTLE_TOKEN_KEY, PINTLE_COHORT_SECONDS, PINTLE_LOSS_SCALE, PINTLE_FEEDBACK_MEMORY"
+)
 ENV_BOTH = "give value or valueFrom, not both"
 VALUE_FROM = "valueFrom needs exactly one of secretKeyRef, configMapKeyRef and fieldRef"
 MIN_MAX = "min must not be above max"
@@ -440,7 +443,7 @@ MODEL_DEPLOYMENT = [
     Case(
         "environment: not our names",
         ENV_OURS,
-        env(model_deployment, "runtime", value="1"),
+        model_deployment(runtime__env=[{"name": "PINTLE_COHORT_SECONDS", "value": "60"}]),
         model_deployment(runtime__env=[{"name": "PINTLE_MODEL", "value": "1"}]),
     ),
     Case(

@@ -156,6 +156,16 @@ class Storage(ApiModel):
     )
 
 
+# Settings of the Pintle server that a user may give in runtime.env; see docs/serving.md.
+SERVER_SETTINGS = (
+    "PINTLE_TOKENS",
+    "PINTLE_TOKEN_KEY",
+    "PINTLE_COHORT_SECONDS",
+    "PINTLE_LOSS_SCALE",
+    "PINTLE_FEEDBACK_MEMORY",
+)
+
+
 def _key_of(what: str) -> dict[str, Any]:
     """Structural schema of a key selector, as in a pod."""
     return {
@@ -225,7 +235,11 @@ class EnvVar(ApiModel):
             pattern=ENV_NAME_PATTERN,
             json_schema_extra=says(
                 "letters, digits, '_', '-' and '.', not beginning with a digit",
-                cel("!self.startsWith('PINTLE_')", "names that begin with PINTLE_ are set by Pintle"),
+                cel(
+                    f"!self.startsWith('PINTLE_') || self in {list(SERVER_SETTINGS)}",
+                    "names that begin with PINTLE_ are set by Pintle, but for these settings of the server: "
+                    + ", ".join(SERVER_SETTINGS),
+                ),
             ),
         ),
     ]
