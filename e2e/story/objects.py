@@ -35,6 +35,8 @@ def training_job(scale: Scale, mode: str = "Automatic") -> Obj:
 def model_deployment(scale: Scale, gateway: str, automation: str = "Act") -> Obj:
     """The example's ModelDeployment with steps of a few days and a guard of a week."""
     made = objects.model_deployment(gateway)
+    cohorts = {"name": "PINTLE_COHORT_SECONDS", "value": str(scale.seconds(days=1))}
+    made["spec"]["runtime"] = {**made["spec"].get("runtime", {}), "env": [cohorts]}
     made["spec"] |= {
         "automation": automation,
         "rollout": {
