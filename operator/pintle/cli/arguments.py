@@ -80,12 +80,12 @@ def _words(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     word("pause", "hold the rollout, or the end of the guard")
     word("resume", "go on after a pause")
     word("abort", "give all traffic back to the stable revision, and refuse the canary")
-    retry = word("retry", "try a refused revision again")
+    retry = word("retry", "try the refused revision that the spec asks for again")
     retry.add_argument(
         "revision", metavar="REVISION", nargs="?", default="", help="or v4; needed where there are several"
     )
     rollback = word("rollback", "go back to the revision before, or to a version")
     rollback.add_argument("--to-version", metavar="N", type=int, help="default: the one before")
-    clear = word("clear", "take back the refusal of a revision, without trying it now")
+    clear = word("clear", "take back the refusal of a revision; it is tried again if the spec asks for it")
     clear.add_argument("revision", metavar="REVISION", help="or v4")
     word("train", "start a run now, past the brakes of retrainPolicy", target="TRAININGJOB")

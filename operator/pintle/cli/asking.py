@@ -13,9 +13,8 @@ from pintle.cli import errors
 from pintle.cli.errors import CliError
 from pintle.cli.facts import kept, name_of, namespace_of, status_of
 from pintle.cli.kubectl import MODEL_DEPLOYMENT, TRAINING_JOB, Kubectl, Obj
-from pintle.contract.names import ANNOTATION_RUN, GROUP
+from pintle.contract.names import ANNOTATION_ACTION, ANNOTATION_RUN
 
-ANNOTATION_ACTION = f"{GROUP}/action"
 LONGEST_NAME = 40
 POLL_SECONDS = 0.5
 RUNNING = "Running"
