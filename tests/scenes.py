@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from pintle.api.watching import CAUSES
 from pintle.contract import names
 from pintle.core.plan import Plan, Policy
 from pintle.core.training.observed import TrainingObserved
@@ -28,6 +29,7 @@ from tests.builders import (
     check_pod,
     config_map,
     digest,
+    model_deployment,
     model_version,
     run_pod,
     stamp,
@@ -199,15 +201,58 @@ class TrainingScene(Scene):
         policy = code in (65, 66, 67, 68, 78) and container != "train"
         self.job_ends("Failed", "PodFailurePolicy" if policy else "BackoffLimitExceeded", failed=attempt)
 
-    def succeeds(self, letter: str = "a", identity: str | None = None, code: int = 0, gates: Any = ()) -> None:
-        """All containers do their work; the artifact's digest is `letter` 64 times."""
+    def lists(self, listing: str | None, message: str = "train: 2013-01") -> None:
+        """The pod that lists the data ends: with this digest, or it breaks. It must have been made."""
+        names_of = [pod["metadata"]["name"] for pod in self.world.owned("Pod", self.parent)]
+        assert len(names_of) == 1, names_of
+        said = result("listing", listing=listing, message=message) if listing else "no such bucket"
+        ended = {"exitCode": 0 if listing else 75, "message": said, "finishedAt": stamp(self.world.now)}
+        state = {"name": "listing", "state": {"terminated": ended}}
+        status = {"phase": "Succeeded" if listing else "Failed", "containerStatuses": [state]}
+        self.world.set_status("Pod", names_of[0], status)
+
+    def asks(self, *causes: tuple[str, str], name: str = "web", **status: Any) -> None:
+        """A deployment that retrains on everything has found these causes (cause, id), or none any more."""
+        found = [
+            {"cause": cause, "id": id_, "since": stamp(self.world.now), "message": f"{cause} 0.31"}
+            for cause, id_ in causes
+        ]
+        wants = {"trainingJobRef": {"name": self.name}, "on": list(CAUSES)}
+        built = model_deployment(name).spec(retrain=wants).status(causes=found, **status)
+        self.world.add(built.obj())
+
+    def word(self, id_: str, by: str = "ann") -> None:
+        """A person asks for a run."""
+        text = json.dumps({"id": id_, "by": by})
+        changed = {**self.parent, "metadata": {**self.parent["metadata"], "annotations": {names.ANNOTATION_RUN: text}}}
+        self.world.add(changed)
+
+    @property
+    def governor(self) -> Mapping[str, Any]:
+        return self.status.get("governor") or {}
+
+    @property
+    def held(self) -> tuple[str, str] | None:
+        """(kind of the trigger, reason) of what is held back."""
+        refused = self.governor.get("refused")
+        return (refused["kind"], self.governor["reason"]) if refused else None
+
+    @property
+    def triggers(self) -> list[str]:
+        """What started the runs on record, newest first."""
+        return [run["trigger"]["kind"] for run in self.status.get("runs") or ()]
+
+    def succeeds(
+        self, letter: str = "a", identity: str | None = None, code: int = 0, gates: Any = (), **fetched: Any
+    ) -> None:
+        """All containers do their work; the artifact's digest is `letter` 64 times, `fetch` says `fetched` as well."""
         verdict = {0: "Pass", 66: "Fail", 68: "NeedMoreData"}[code]
         found = identity or digest(letter)
         uploaded = {"digest": digest(letter), "identity": found, "verdict": verdict, "uri": f"pvc://models/x/{letter}"}
         datasets = [{"name": "train", "digest": digest("d"), "rows": 10, "from": "2013-01", "through": "2013-02"}]
 
         def build(pod: PodBuilder) -> PodBuilder:
-            pod.ended("fetch", 0, result("fetch", identity=found, datasets=datasets)).ended("train", 0)
+            pod.ended("fetch", 0, result("fetch", identity=found, datasets=datasets, **fetched)).ended("train", 0)
             metrics = {"auc": 0.71234567891, "rows": 100}
             pod.ended("evaluate", 0, result("evaluate", verdict=verdict, metrics=metrics, gates=list(gates)))
             pod.ended("upload", code, result("upload", **uploaded))

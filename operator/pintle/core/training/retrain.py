@@ -102,6 +102,8 @@ def govern(look: Look, entries: list[Entry], current: Entry | None, waits: Waiti
             memory = waits.memory
     elif number := _listing_due(look, entries, facts, memory):
         start_listing(look, number)
+        if refusal := look.observed.write_error:
+            memory = replace(memory, listing=replace(memory.listing, message=refusal))
     if answer.held is None and waits.complaint[0]:
         answer = replace(
             answer, held=Trigger(waits.complaint[0]), brake=Brake(reasons.SPEC_INVALID, waits.complaint[1])
