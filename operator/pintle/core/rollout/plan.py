@@ -19,6 +19,7 @@ from pintle.core.rollout.record import Deed, Record
 from pintle.core.rollout.scale import letting_down
 from pintle.core.rollout.status import positive, soonest, status_of
 from pintle.core.rollout.trial import pair_of
+from pintle.core.rollout.watching import deeds_of, watched
 from pintle.core.rollout.word import heed
 
 
@@ -36,19 +37,22 @@ def plan(observed: DeploymentObserved, now: datetime, policy: Policy) -> Plan:
     # While a write is refused the traffic stays as it is (see controller.execute), and the status says what is.
     refused = observed.write_error is not None
     state = State(look, move, seen.record if refused else record, written=write is not None and not refused)
-    found = conditions(state)
+    watching = watched(state)
+    found = [*conditions(state), *watching.conditions]
     deeds = told.untold(seen, state.record)
+    history = (*deeds, *deeds_of(state, watching.decisions))
+    status = {**status_of(state, found, history), "monitoring": watching.monitoring, "causes": watching.causes}
     return Plan(
         create=children.create,
         apply=children.apply,
         traffic=write,
-        status=changed(observed.parent, status_of(state, found, deeds)),
+        status=changed(observed.parent, status),
         delete=children.delete + leaving.deletes,
         events=told.events(deeds) + transitions(observed.parent, found),
-        requeue_after=soonest(move.wake, leaving.wake, positive(letting_down(look))),
+        requeue_after=soonest(move.wake, leaving.wake, positive(letting_down(look)), watching.wake),
         why=_why(look, move, deeds),
-        decisions=told.decisions(deeds),
-        notify=told.notices(look, deeds),
+        decisions=told.decisions(deeds) + watching.decisions,
+        notify=told.notices(look, deeds) + watching.notices,
     )
 
 

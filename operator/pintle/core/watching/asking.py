@@ -7,15 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from pintle.api import reasons
-from pintle.core.conditions import TRUE, Condition, parse_time, timestamp
+from pintle.core.conditions import TRUE, Condition, clip, parse_time, timestamp
 from pintle.core.judgement.findings import Finding, Findings
-from pintle.core.plan import Decision, Notice
+from pintle.core.plan import Decision, Notice, Obj
 from pintle.core.watching import causes as names
 from pintle.core.watching import figures
 from pintle.core.watching.find import for_periods, lasting
 from pintle.core.watching.state import TYPE_OF, Watching
 
-_WOULD = "; automation: Observe, else it would ask TrainingJob "
+ASK, WOULD_ASK = "AskRetrain", "WouldAskRetrain"
+"""Actions of decisions: the TrainingJob's governor decides what comes of it."""
+_WOULD = " would be asked for a new version (automation: Observe): "
+MAX_MESSAGE = 96
+"""Bytes of a cause's message: the strongest finding."""
 
 
 def telling(watching: Watching, condition: Condition) -> Condition:
@@ -26,12 +30,12 @@ def telling(watching: Watching, condition: Condition) -> Condition:
         return condition
     if not watching.asks_for(cause) or not _may_act(watching, cause):
         return condition
-    return replace(condition, message=f"{condition.message}{_WOULD}{retrain.trainingJobRef.name} for a new version")
+    return replace(condition, message=f"{retrain.trainingJobRef.name}{_WOULD}{condition.message}")
 
 
 def without_telling(message: str) -> str:
     """The message as it was before `telling`."""
-    return message.split(_WOULD)[0]
+    return message.partition(_WOULD)[2] or message
 
 
 def selective(watching: Watching) -> str:
@@ -63,15 +67,25 @@ def causes(watching: Watching, said: Sequence[Condition]) -> tuple[dict[str, Any
 def _cause(watching: Watching, cause: str, revision: str, message: str, since: str) -> dict[str, Any]:
     known = _known(watching, cause, revision)
     since = str(known["since"]) if known is not None else since
-    return {"cause": cause, "id": names.cause_id(cause, revision, since), "since": since, "message": message}
+    strongest = clip(message.split("; ")[0], MAX_MESSAGE)
+    return {"cause": cause, "id": names.cause_id(cause, revision, since), "since": since, "message": strongest}
+
+
+def is_asking(parent: Obj, cause: str, revision: str) -> bool:
+    """The status of the deployment has this cause about this revision."""
+    return _entry(parent, cause, revision) is not None
 
 
 def _known(watching: Watching, cause: str, revision: str) -> Mapping[str, Any] | None:
+    return _entry(watching.parent, cause, revision)
+
+
+def _entry(parent: Obj, cause: str, revision: str) -> Mapping[str, Any] | None:
     """The entry of the status about the same cause and revision."""
     return next(
         (
             item
-            for item in watching.status.get("causes") or ()
+            for item in (parent.get("status") or {}).get("causes") or ()
             if item["cause"] == cause and item["id"] == names.cause_id(cause, revision, item["since"])
         ),
         None,
@@ -108,11 +122,12 @@ def decisions(watching: Watching, causes: Sequence[Mapping[str, Any]]) -> tuple[
     if retrain is None:
         return ()
     made = []
-    action = "Ask" if watching.spec.automation == "Act" else "WouldAsk"
+    observes = watching.spec.automation != "Act"
     for cause in causes:
         name = cause["cause"]
-        if _is_new(watching, name, observes=action != "Ask"):
-            why = f"TrainingJob {retrain.trainingJobRef.name} for a new version: {cause['message']}"
+        if _is_new(watching, name, observes=observes):
+            why = f"TrainingJob {retrain.trainingJobRef.name} is asked for a new version: {cause['message']}"
+            action = WOULD_ASK if observes else ASK
             made.append(figures.decision(action, watching.revision, name, why, watching.findings, watching.parent))
     return tuple(made)
 

@@ -103,7 +103,7 @@ def test_a_cause_keeps_its_id_while_the_finding_lasts() -> None:
     world = World()
     world.look(found(3))
     (first,) = world.said.causes
-    assert [(item.action, item.rule, item.value) for item in world.said.decisions] == [("Ask", "FeatureDrift", 0.3)]
+    assert [(item.action, item.rule, item.value) for item in world.said.decisions] == [("AskRetrain", "FeatureDrift", 0.3)]
     for findings in (found(4, low=0.9), None, found(1), found(2, verdict="NeedMoreData")):
         world.look(findings)
         assert [(cause["id"], cause["since"]) for cause in world.said.causes] == [(first["id"], first["since"])]
@@ -195,11 +195,11 @@ def test_a_cause_that_the_spec_does_not_name_is_none() -> None:
 def test_observe_says_what_it_would_do_and_asks_for_nothing() -> None:
     """automation: Observe: no cause in the status, the message and one decision say what would be asked."""
     world = World(automation="Observe")
-    for expected in (["WouldAsk"], []):
+    for expected in (["WouldAskRetrain"], []):
         world.look(found(3))
         assert [item.action for item in world.said.decisions] == expected
         assert world.causes == []
-        assert world.message("FeatureDrift").endswith("else it would ask TrainingJob delays for a new version")
+        assert world.message("FeatureDrift").startswith("delays would be asked for a new version (automation: Observe): temp")
         assert world.message("FeatureDrift").count("Observe") == 1
 
 
@@ -245,7 +245,7 @@ def test_a_rollback_asks_once_for_each_refused_revision() -> None:
     world.look(None, lost=lost)
     (cause,) = world.said.causes
     assert (cause["cause"], cause["since"]) == ("Rollback", "2026-01-05T11:58:00Z")
-    assert [item.action for item in world.said.decisions] == ["Ask"]
+    assert [item.action for item in world.said.decisions] == ["AskRetrain"]
     world.look(None, lost=lost)
     assert (world.said.causes, world.said.decisions) == ((cause,), ())
     world.look(None)
