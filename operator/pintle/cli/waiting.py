@@ -42,7 +42,11 @@ def _step(deployment: Obj, rollout: Mapping[str, Any], now: datetime) -> list[st
     steps = (deployment["spec"].get("rollout") or {}).get("steps") or ()
     if not number or not begun:
         return ["The first traffic: the canary is warmed, or its pods are not ready yet."]
-    least = steps[number - 1].get("minSeconds", 60) if number <= len(steps) else 60
+    step = steps[number - 1] if number <= len(steps) else {}
+    if step.get("pause"):
+        name = name_of(deployment)
+        return [f"Step {number} is a pause: `kubectl pintle resume {name}` or `promote {name}` goes on."]
+    least = step.get("minSeconds", 60)
     left = (begun + timedelta(seconds=least) - now).total_seconds()
     return [f"Step {number} of {rollout.get('steps', '?')} lasts {duration(left)} more at least."] if left > 0 else []
 

@@ -44,16 +44,17 @@ def _serving(view: View, now: datetime) -> list[str]:
 
 
 def _conditions(view: View, now: datetime) -> list[str]:
-    made = [bold("Conditions")]
+    made: list[str] = [bold("Conditions")]
+    told: list[str] = []
+
     for item in view["conditions"]:
         made.append(
             f"  {item['type']} {judged(item['status']) if is_trouble(item) else item['status']}"
             f" {item.get('reason', '')} {dim('since ' + age(item.get('since'), now))}"
         )
-        if item.get("message"):
-            made.append(f"    {item['message']}")
-        if is_trouble(item) and item.get("do"):
-            made.append(f"    {dim('To do: ' + item['do'])}")
+        said = [item.get("message", ""), dim("To do: " + item["do"]) if is_trouble(item) and item.get("do") else ""]
+        made += [f"    {text}" for text in said if text and text not in told]
+        told += said
     return made if view["conditions"] else ["It has no conditions yet: is the operator running?"]
 
 

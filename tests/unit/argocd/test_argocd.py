@@ -70,7 +70,8 @@ def changed(obj: Obj, **status: Any) -> Obj:
 
 
 def paused(obj: Obj) -> Obj:
-    return changed(obj, rollout={**obj["status"]["rollout"], "paused": "paused by ann"})
+    held = [condition(kind, "False", "Paused", "paused by ann") for kind in ("Progressing", "Ready")]
+    return changed(obj, rollout={**obj["status"]["rollout"], "paused": "paused by ann"}, conditions=held)
 
 
 READY = condition("Ready", "True", "Ready", "version 3 carries all traffic")
