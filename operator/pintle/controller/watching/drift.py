@@ -19,7 +19,6 @@ from pintle.controller.watching.drift_targets import Target, Targets
 from pintle.core.judgement.findings import Findings
 from pintle.core.plan import Key, Policy
 from pintle.core.watching.find import Seen, find, for_periods, signature
-from pintle.core.watching.reference import Identity
 from pintle.ports.clock import Clock
 from pintle.ports.metrics import MetricSource, MetricsUnavailable, QueryRefused
 
@@ -91,14 +90,13 @@ class DriftWatcher:
         self._keep_up(targets)
         now = self._clock.monotonic()
         due = sorted((key for key, known in self._known.items() if known.due <= now), key=lambda k: self._known[k].due)
-        chosen = [targets[key] for key in due[: self._most]]
-        if not chosen:
+        if not due:
             return 0
         with self._metrics.watch_seconds.labels(LOOP).time():
-            seen = await self._see(chosen)
-            for target in chosen:
-                self._take(target, seen[target.identity])
-        return len(chosen)
+            seen = await self._see([targets[key] for key in due[: self._most]])
+            for target, found in seen:
+                self._take(target, found)
+        return len(seen)
 
     def _keep_up(self, targets: Mapping[Key, Target]) -> None:
         """Deployments come and go, and so do revisions: a new one is due at once."""
@@ -114,18 +112,22 @@ class DriftWatcher:
                 known.due = min(known.due, now + target.period)
         self._looker.forget(target.identity for target in targets.values())
 
-    async def _see(self, targets: list[Target]) -> dict[Identity, Seen]:
-        at = self._clock.now().timestamp()
-        try:
-            seen = await self._looker.look(targets, at)
-        except MetricsUnavailable as error:
-            if isinstance(error, QueryRefused):
-                # Perhaps it was too much for one query.
-                self._most = max(1, min(self._most, len(targets)) // 2)
-            logger.warning("no look for drift: %s", error.message)
-            return {t.identity: Seen(t.identity.revision, at, at - t.made, error=error.message) for t in targets}
-        self._most = min(MOST, self._most * 2)
-        return seen
+    async def _see(self, targets: list[Target]) -> list[tuple[Target, Seen]]:
+        """What was seen of them; of fewer, the first ones, where they are too many for one query."""
+        while True:
+            at = self._clock.now().timestamp()
+            try:
+                seen = await self._looker.look(targets, at)
+            except MetricsUnavailable as error:
+                if isinstance(error, QueryRefused) and len(targets) > 1:
+                    self._most = len(targets) // 2
+                    targets = targets[: self._most]
+                    continue
+                logger.warning("no look for drift: %s", error.message)
+                return [(t, Seen(t.identity.revision, at, at - t.made, error=error.message)) for t in targets]
+            if len(targets) == self._most:
+                self._most = min(MOST, self._most + max(1, self._most // 10))
+            return [(target, seen[target.identity]) for target in targets]
 
     def _take(self, target: Target, seen: Seen) -> None:
         known = self._known[target.key]

@@ -103,7 +103,9 @@ def test_a_cause_keeps_its_id_while_the_finding_lasts() -> None:
     world = World()
     world.look(found(3))
     (first,) = world.said.causes
-    assert [(item.action, item.rule, item.value) for item in world.said.decisions] == [("AskRetrain", "FeatureDrift", 0.3)]
+    assert [(item.action, item.rule, item.value) for item in world.said.decisions] == [
+        ("AskRetrain", "FeatureDrift", 0.3)
+    ]
     for findings in (found(4, low=0.9), None, found(1), found(2, verdict="NeedMoreData")):
         world.look(findings)
         assert [(cause["id"], cause["since"]) for cause in world.said.causes] == [(first["id"], first["since"])]
@@ -199,7 +201,9 @@ def test_observe_says_what_it_would_do_and_asks_for_nothing() -> None:
         world.look(found(3))
         assert [item.action for item in world.said.decisions] == expected
         assert world.causes == []
-        assert world.message("FeatureDrift").startswith("delays would be asked for a new version (automation: Observe): temp")
+        assert world.message("FeatureDrift").startswith(
+            "delays would be asked for a new version (automation: Observe): temp"
+        )
         assert world.message("FeatureDrift").count("Observe") == 1
 
 

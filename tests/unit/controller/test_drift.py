@@ -1,0 +1,292 @@
+"""The loop that watches for drift, with a Prometheus in memory: when it asks, what it asks, what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pintle.adapters.clock import ExponentialBackoff
+from pintle.contract.profile import reference_ratios
+from pintle.controller.queue import KeyedQueue
+from pintle.controller.store import Store
+from pintle.controller.telemetry import Metrics
+from pintle.controller.watching import drift
+from pintle.controller.watching.drift import DriftWatcher
+from pintle.core.judgement.findings import Findings
+from pintle.core.judgement.samples import RawSeries, Sample
+from pintle.core.plan import Key, Policy
+from pintle.ports.kinds import MODEL_DEPLOYMENT
+from pintle.ports.metrics import MetricsUnavailable, QueryRefused
+
+from tests.builders import model_deployment, stamp
+from tests.unit.controller.fakes import VirtualClock, settle
+
+REVISION = "ab12cd34"
+DRIFT = {"drift": {"windows": [{"seconds": 3600}], "periodSeconds": 60}}
+
+
+class FakePrometheus:
+    """Answers every query for the deployments that it knows: `x` has moved where `moved` says so."""
+
+    def __init__(self) -> None:
+        self.queries: list[str] = []
+        self.deployments: set[tuple[str, str]] = set()
+        self.moved: set[str] = set()
+        self.error: MetricsUnavailable | None = None
+        self.limit = math.inf
+
+    async def raw(self, selector: str, seconds: float, at: float) -> list[RawSeries]:
+        raise AssertionError("raw samples are for trials")
+
+    async def instant(self, query: str, at: float | None = None, *, limit: int | None = None) -> list[Sample]:
+        self.queries.append(query)
+        if self.error is not None:
+            raise self.error
+        asked = [(name, revision) for name, revision in sorted(self.deployments) if revision in query]
+        if len(asked) > self.limit:
+            raise QueryRefused("the answer is larger than 64 MiB")
+        if query.startswith("avg_over_time"):
+            return []
+        if "reference_ratio" in query:
+            return [sample for name, revision in asked for sample in reference(name, revision)]
+        return [
+            sample(name, revision, rows, feature="x", bin=bin_)
+            for name, revision in asked
+            for bin_, rows in zip(("00", "01"), (900.0, 100.0) if name in self.moved else (500.0, 500.0), strict=True)
+        ]
+
+
+def sample(name: str, revision: str, value: float, **labels: str) -> Sample:
+    identity = {"namespace": "team", "deployment": name, "revision": revision, "profile": "p"}
+    return Sample({**identity, **labels}, value, 0.0)
+
+
+def reference(name: str, revision: str) -> Iterable[Sample]:
+    """1,000 even rows, with floors of 0."""
+    for bin_, ratio in zip(("00", "01"), reference_ratios((500, 500)), strict=True):
+        yield sample(name, revision, ratio, __name__="model_feature_reference_ratio", feature="x", bin=bin_)
+    yield sample(name, revision, 1000, __name__="model_feature_reference_samples", feature="x")
+    yield sample(name, revision, 0.0, __name__="model_feature_drift_floor", feature="x", window="1h")
+
+
+class Scene:
+    """A watcher over a store of deployments, at a virtual time."""
+
+    def __init__(self) -> None:
+        self.clock, self.prometheus, self.store = VirtualClock(), FakePrometheus(), Store()
+        self.queue = KeyedQueue(self.clock, ExponentialBackoff())
+        policy = Policy("server", "runner", scrape=timedelta(seconds=1))
+        self.watcher = DriftWatcher(self.prometheus, self.clock, self.store, self.queue, policy, Metrics())
+        self.version = 1
+
+    def add(
+        self, name: str, monitoring: dict[str, Any] | None = None, revision: str = REVISION, days: float = 30
+    ) -> Key:
+        self.version += 1
+        made = model_deployment(name).spec(monitoring=DRIFT if monitoring is None else monitoring)
+        made.metadata(uid=f"uid-{name}", resourceVersion=str(self.version), generation=self.version)
+        created = self.clock.now() - timedelta(days=days)
+        made.status(stable={"revision": revision, "version": 1, "createdTime": stamp(created)})
+        self.store.put(made.obj())
+        self.prometheus.deployments.add((name, revision))
+        return Key("ModelDeployment", "team", name)
+
+    async def look(self, after: float = 0) -> int:
+        self.clock.seconds += after
+        return await self.watcher.look()
+
+    async def told(self) -> list[Key]:
+        """Keys that were queued since the last time."""
+        found = []
+        while self.queue.depth():
+            key = await self.queue.take()
+            assert key is not None
+            self.queue.done(key)
+            found.append(key)
+        return found
+
+
+def about(scene: Scene, key: Key) -> Findings:
+    found = scene.watcher.findings(key)
+    assert found is not None
+    return found
+
+
+async def test_what_does_not_ask_for_it_costs_nothing() -> None:
+    """No monitoring, only an age of the data, nothing that serves yet: no query."""
+    scene = Scene()
+    scene.add("plain", {})
+    scene.add("aged", {"maxDataAgeSeconds": 3600})
+    scene.store.put(model_deployment("new").spec(monitoring=DRIFT).metadata(uid="uid-new").obj())
+    assert await scene.look() == 0
+    assert scene.prometheus.queries == []
+
+
+async def test_all_that_is_due_is_asked_for_at_once() -> None:
+    """One deployment or fifty: the same number of queries, and each has its own answer."""
+    counts = []
+    for many in (1, 50):
+        scene = Scene()
+        keys = [scene.add(f"d{number}", revision=f"{number:08d}") for number in range(many)]
+        scene.prometheus.moved = {"d0"}
+        assert await scene.look() == many
+        counts.append(len(scene.prometheus.queries))
+        verdicts = [about(scene, key).verdicts["FeatureDrift"] for key in keys]
+        assert verdicts == ["Fail", *["Pass"] * (many - 1)]
+    # references, two estimates of bursts, one window
+    assert counts == [4, 4]
+
+
+async def test_a_reference_is_asked_for_once() -> None:
+    """It never changes; and bursts are estimated once an hour."""
+    scene = Scene()
+    scene.add("delays")
+    await scene.look()
+    scene.prometheus.queries.clear()
+    await scene.look(after=60)
+    (query,) = scene.prometheus.queries
+    assert query.startswith("sum by")
+
+
+async def test_looks_keep_to_the_period_of_each_deployment() -> None:
+    """One looks every minute, another every five."""
+    scene = Scene()
+    scene.add("often")
+    seldom = scene.add("seldom", {"drift": {"windows": [{"seconds": 3600}], "periodSeconds": 300}})
+    assert await scene.look() == 2
+    assert await scene.look(after=30) == 0
+    assert await scene.look(after=30) == 1
+    before = about(scene, seldom)
+    assert await scene.look(after=239) == 1
+    assert about(scene, seldom) is before
+    assert await scene.look(after=1) == 1
+    assert about(scene, seldom).at > before.at
+
+
+async def test_a_new_revision_is_looked_at_at_once() -> None:
+    """After a promotion nobody waits for the period, and the findings are its own."""
+    scene = Scene()
+    key = scene.add("delays")
+    scene.prometheus.moved = {"delays"}
+    await scene.look()
+    scene.add("delays", revision="00000002")
+    assert await scene.look(after=1) == 1
+    assert (about(scene, key).revision, about(scene, key).periods["FeatureDrift"]) == ("00000002", 1)
+
+
+async def test_a_key_is_queued_when_something_changes_that_matters() -> None:
+    """At the first look, when drift has lasted three looks, when it begins and ends; not at the looks between."""
+    scene = Scene()
+    key = scene.add("delays")
+    await scene.look()
+    assert await scene.told() == [key]
+    await scene.look(after=60)
+    assert await scene.told() == []
+    scene.prometheus.moved = {"delays"}
+    told = []
+    for _ in range(6):
+        await scene.look(after=60)
+        told.append(bool(await scene.told()))
+    # the verdict turns; it has lasted; nothing more
+    assert told == [True, False, True, False, False, False]
+
+
+async def test_a_deployment_that_is_gone_is_forgotten() -> None:
+    """Its findings are not shown any more."""
+    scene = Scene()
+    key = scene.add("delays")
+    await scene.look()
+    all_of = scene.store.all
+    scene.store.remove(next(iter(all_of(MODEL_DEPLOYMENT))))
+    await scene.look(after=60)
+    assert scene.watcher.findings(key) is None
+    assert dict(scene.watcher.all()) == {}
+
+
+async def test_a_prometheus_that_is_down_is_asked_again_soon() -> None:
+    """An error of the source is told, keeps what was counted, and is over by itself."""
+    scene = Scene()
+    key = scene.add("delays")
+    scene.prometheus.moved = {"delays"}
+    await scene.look()
+    await scene.look(after=60)
+    scene.prometheus.error = MetricsUnavailable("Prometheus at x gave no answer")
+    await scene.look(after=60)
+    assert about(scene, key).error == "Prometheus at x gave no answer"
+    assert await scene.told() == [key]
+    scene.prometheus.error = None
+    assert await scene.look(after=30) == 1
+    assert (about(scene, key).error, about(scene, key).periods["FeatureDrift"]) == ("", 3)
+
+
+async def test_too_much_for_one_answer_is_asked_for_in_parts() -> None:
+    """A refused query halves how many are looked at together, until the answers come: to nobody it is an error."""
+    scene = Scene()
+    keys = [scene.add(f"d{number}", revision=f"{number:08d}") for number in range(20)]
+    scene.prometheus.limit = 6
+    looked = [await scene.look(after=1) for _ in range(6)]
+    assert (sum(looked), max(looked), looked[-1]) == (20, 6, 0)
+    assert all(about(scene, key).verdicts["FeatureDrift"] == "Pass" for key in keys)
+
+
+async def test_one_that_is_too_much_by_itself_is_told() -> None:
+    """Prometheus refuses the query about it alone: that is an error of the source."""
+    scene = Scene()
+    key = scene.add("delays")
+    scene.prometheus.limit = 0
+    await scene.look()
+    assert about(scene, key).error == "the answer is larger than 64 MiB"
+
+
+async def test_many_deployments_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer has bounds: the first look takes the first hundred, the next one the others."""
+    monkeypatch.setattr(drift, "MOST", 100)
+    scene = Scene()
+    for number in range(150):
+        scene.add(f"d{number}", revision=f"{number:08d}")
+    assert await scene.look() == 100
+    assert await scene.look(after=1) == 50
+    assert await scene.look(after=1) == 0
+
+
+async def test_first_rows_are_compared_while_a_revision_is_young() -> None:
+    """In its first day one more query asks for all rows since the start; later none does."""
+    scene = Scene()
+    key = scene.add("delays", days=0.5)
+    scene.prometheus.moved = {"delays"}
+    await scene.look()
+    assert about(scene, key).verdicts["TrainingServingSkew"] == "Fail"
+    asked = len(scene.prometheus.queries)
+    old = Scene()
+    key = old.add("delays")
+    await old.look()
+    assert "TrainingServingSkew" not in about(old, key).verdicts
+    assert asked - len(old.prometheus.queries) == 1
+
+
+async def test_the_loop_goes_on_after_a_fault_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong with watching, the operator does not end for it; the loop ends by its event."""
+    scene = Scene()
+    key = scene.add("delays")
+    good = scene.prometheus.instant
+
+    async def broken(query: str, at: float | None = None, *, limit: int | None = None) -> list[Sample]:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(scene.prometheus, "instant", broken)
+    stop = asyncio.Event()
+    task = asyncio.create_task(scene.watcher.run(stop))
+    await settle()
+    assert scene.watcher.findings(key) is None
+    monkeypatch.setattr(scene.prometheus, "instant", good)
+    for _ in range(3):
+        await scene.clock.advance(31)
+        await settle()
+    assert about(scene, key).verdicts["FeatureDrift"] == "Pass"
+    stop.set()
+    await scene.clock.advance(31)
+    await asyncio.wait_for(task, 1)
