@@ -230,6 +230,21 @@ def test_a_higher_loss_fails() -> None:
     assert [item.name for item in judgement.failing] == ["loss"]
 
 
+def test_labels_of_one_request_count_as_one() -> None:
+    """Requests of 50 rows, all labelled alike: a few bad requests are no evidence."""
+
+    def batches(pod: Pod, second: int) -> None:
+        pod.answer(1)
+        pod.count(names.PREDICTIONS, 49)
+        if second > 10:
+            pod.learn(int(ORIGIN), [0.8 if pod.revision == "new" and second in (30, 50) else 0.1] * 50)
+
+    loss = test(judge(batches, 60), "loss")
+    assert loss.difference is not None
+    assert loss.difference > 0.02
+    assert loss.verdict == NEED_MORE_DATA
+
+
 def test_labels_of_older_predictions_do_not_count() -> None:
     """A cohort that began before the origin is none of this rollout's, however bad its loss is."""
 
