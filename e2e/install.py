@@ -16,6 +16,12 @@ from e2e.cluster.access import Access, access
 from e2e.cluster.errors import ClusterError
 from e2e.kubectl import Kubectl, KubectlError
 
+# As e2e/cluster/manifests/prometheus.yaml sets it up, and as often as it scrapes.
+METRICS = (
+    "prometheus.url=http://prometheus.monitoring.svc:9090",
+    "prometheus.scrapeIntervalSeconds=1",
+    "prometheus.lookSeconds=0.25",
+)
 ROOT = Path(__file__).parent.parent
 
 
@@ -41,7 +47,7 @@ def install(values: list[str]) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": images.NAMESPACE, "labels": labels}})
     more = [f"image.{name}={reference}" for name, reference in references.items()]
-    more += ["replicas=2", "policy.startDeadlineSeconds=60", "policy.drainSeconds=5", *values]
+    more += ["replicas=2", "policy.startDeadlineSeconds=60", "policy.drainSeconds=5", *METRICS, *values]
     print("==> helm: charts/pintle-crds, charts/pintle", flush=True)
     helm(doors, "upgrade", "--install", "pintle-crds", "charts/pintle-crds", f"--namespace={images.NAMESPACE}")
     words = [

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pintle.adapters.prometheus import Access
 from pintle.controller.config import from_env
 
 from e2e.cluster.apiserver import ApiServer
@@ -92,7 +93,18 @@ def test_charts_lint(chart: str) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    ["replica=2", "image.operater=x", "imagePullPolicy=Sometimes", "policy.drainSeconds=0", "watchNamespaces={Team}"],
+    [
+        "replica=2",
+        "image.operater=x",
+        "imagePullPolicy=Sometimes",
+        "policy.drainSeconds=0",
+        "watchNamespaces={Team}",
+        "prometheus.url=prometheus:9090",
+        "prometheus.lookSeconds=0",
+        "prometheus.scrapeIntervalSeconds=often",
+        "prometheus.bearerTokenSecret.nam=x",
+        "notifications.secretName=Hooks",
+    ],
 )
 def test_wrong_values_are_refused(setting: str) -> None:
     """A misspelt or impossible value stops the installation."""
@@ -118,10 +130,62 @@ def test_the_operator_understands_its_environment() -> None:
     assert {port["containerPort"] for port in container["ports"]} == {config.health_port, config.metrics_port}
 
 
+def environment(*words: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """What the operator's container gets, and its pod."""
+    pod = one(rendered(*words), "Deployment")["spec"]["template"]["spec"]
+    return {item["name"]: item.get("value", "x") for item in pod["containers"][0]["env"]}, pod
+
+
+def test_prometheus_is_set_by_values() -> None:
+    """Address, grid and pace; without an address there is nothing to judge by."""
+    env, _ = environment()
+    assert from_env(env, "").prometheus is None
+    assert not from_env(env, "").policy.has_metrics
+    given = "prometheus.url=http://p:9090,prometheus.scrapeIntervalSeconds=1,prometheus.lookSeconds=0.25"
+    env, _ = environment("--set", given)
+    config = from_env(env, "")
+    assert config.prometheus == Access("http://p:9090")
+    assert config.policy.has_metrics
+    assert (config.policy.scrape, config.look_seconds) == (timedelta(seconds=1), 0.25)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "setting"),
+    [
+        ("prometheus.bearerTokenSecret", "secret", "PINTLE_PROMETHEUS_TOKEN_FILE"),
+        ("prometheus.basicAuthSecret", "secret", "PINTLE_PROMETHEUS_BASIC_AUTH_FILE"),
+        ("prometheus.caConfigMap", "configMap", "PINTLE_PROMETHEUS_CA_FILE"),
+    ],
+)
+def test_what_prometheus_asks_for_is_mounted(value: str, kind: str, setting: str) -> None:
+    """The operator reads a file and needs no right to read Secrets; a Secret that comes later keeps no pod waiting."""
+    env, pod = environment("--set", f"prometheus.url=https://p,{value}.name=mine,{value}.key=k")
+    (volume,) = [volume for volume in pod["volumes"] if kind in volume]
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]]
+    source = volume[kind]
+    assert source.get("secretName", source.get("name")) == "mine"
+    assert source["optional"]
+    (item,) = source["items"]
+    assert item["key"] == "k"
+    assert env[setting] == f"{mount['mountPath']}/{item['path']}"
+    assert mount["readOnly"]
+
+
+def test_receivers_are_mounted() -> None:
+    """Each key of the Secret is a file named like the receiver."""
+    env, pod = environment("--set", "notifications.secretName=hooks")
+    (volume,) = [volume for volume in pod["volumes"] if "secret" in volume]
+    assert volume["secret"] == {"secretName": "hooks", "optional": True}
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]]
+    assert from_env(env, "").receivers == Path(mount["mountPath"])
+    assert from_env(environment()[0], "").receivers is None
+
+
 def test_its_pod_passes_restricted(server: ApiServer, admin: Rest) -> None:
     """The namespace may enforce Pod Security "restricted"."""
     server.run_kubectl("label", "namespace", "team", "pod-security.kubernetes.io/enforce=restricted", "--overwrite")
-    template = one(rendered(), "Deployment")["spec"]["template"]
+    everything = "prometheus.url=https://p,prometheus.caConfigMap.name=ca,notifications.secretName=hooks"
+    template = one(rendered("--set", everything), "Deployment")["spec"]["template"]
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

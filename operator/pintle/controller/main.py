@@ -65,7 +65,7 @@ class Operator:
         backoff = ExponentialBackoff(first=1.0, longest=60.0)
         self._notifier = Notifier(ReceiverFolder(config.receivers), self._webhook, clock, backoff, self.metrics)
         self._watchers = Watchers(config, clock, self._store, self._queue, self.metrics)
-        self.metrics.registry.register(Gauges(self._store, self._watchers.watch.judgements))
+        self.metrics.registry.register(Gauges(self._store, self._watchers.watch))
         self._looks = Looks(
             cluster=cluster,
             clock=clock,

@@ -9,6 +9,7 @@ from pintle.controller import config
 from pintle.controller.gauges import Gauges
 from pintle.controller.store import Store
 from pintle.controller.telemetry import Metrics
+from pintle.controller.watching.watch import Watch
 
 PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 
@@ -16,7 +17,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 def test_every_metric_is_documented_and_no_other() -> None:
     """Metric names are API."""
     registry = Metrics().registry
-    registry.register(Gauges(Store(), dict))
+    registry.register(Gauges(Store(), Watch()))
     there = {name for name in registry._names_to_collectors if name.startswith("pintle_")}
     suffixes = ("_created", "_bucket", "_count", "_sum")
     full = {name for name in there if not name.endswith(suffixes)}

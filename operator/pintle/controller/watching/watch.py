@@ -48,6 +48,8 @@ class Drifts(Protocol):
 
     def findings(self, key: Key) -> Findings | None: ...
 
+    def all(self) -> Mapping[Key, Findings]: ...
+
 
 class Watch:
     """Both watchers, or neither where no Prometheus is set up."""
@@ -76,3 +78,7 @@ class Watch:
     def judgements(self) -> Mapping[Key, Judgement]:
         """The newest of each trial."""
         return self._trials.judgements() if self._trials is not None else {}
+
+    def findings(self) -> Mapping[Key, Findings]:
+        """The newest of each deployment that is watched."""
+        return self._drifts.all() if self._drifts is not None else {}
