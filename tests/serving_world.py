@@ -48,6 +48,7 @@ class Serving:
         self.metrics_error: str | None = None
         self.verdict: tuple[str, int, str] | None = None
         self._words = 0
+        self._judged_until = 0.0
         self.world.add(parent)
         for number in versions:
             self.publish(number)
@@ -191,7 +192,9 @@ class Serving:
             query="model_requests_total",
         )
         error = "newest sample is 60 s old" if verdict == SOURCE_ERROR else ""
-        at = self.world.now.timestamp()
+        if self.metrics_error is None and not error:
+            self._judged_until = self.world.now.timestamp()
+        at = max(self._judged_until, origin_of(self.record))
         return Judgement(pair[0], pair[1], origin_of(self.record), at, (test,), rows, source_error=error)
 
     def look(self) -> Plan:

@@ -69,8 +69,10 @@ def carried(look: Look) -> Move | None:
 
 def shared(look: Look) -> Move | None:
     record = look.record
-    holdback = look.guard.holdbackWeight if look.guard and look.fleet.ready(record.previous) else 0
-    if record.weights[record.previous] == holdback or not look.stable.ready:
+    if look.guard is None or not look.stable.ready:
+        return None
+    holdback = look.guard.holdbackWeight if look.fleet.ready(record.previous) else 0
+    if record.weights[record.previous] == holdback:
         return None
     regained = not record.weights[record.stable]
     why = "its pods are ready again" if regained else f"the one before has {holdback} %"

@@ -15,8 +15,9 @@ from pintle.core.rollout.look import Look, look_at
 from pintle.core.rollout.move import Move
 from pintle.core.rollout.moves import next_move
 from pintle.core.rollout.observed import DeploymentObserved
-from pintle.core.rollout.record import Deed, Record
+from pintle.core.rollout.record import Deed, Record, format_time
 from pintle.core.rollout.scale import letting_down
+from pintle.core.rollout.sight import seen_at
 from pintle.core.rollout.status import positive, soonest, status_of
 from pintle.core.rollout.trial import pair_of
 from pintle.core.rollout.watching import deeds_of, watched
@@ -62,7 +63,9 @@ def with_blindness(look: Look, record: Record) -> Record:
     if pair_of(record) is None or course.origin != look.record.course.origin:
         return record
     if look.sight.lasting and not course.blinded:
-        return record.on(blinded=look.time)
+        # From where sight ended, which is some scrapes ago.
+        seen = format_time(seen_at(look.sight.judgement)) if look.sight.judgement else look.time
+        return record.on(blinded=max(seen, course.origin))
     if not look.sight.blind and course.blinded:
         return record.on(blinded="", blind=round(course.blind + look.since(course.blinded).total_seconds(), 3))
     return record

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pintle.core.judgement.settings import RESTARTS
 from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS, SOURCE_ERROR, Judgement, TestResult
 from pintle.core.plan import Policy
 from pintle.core.rollout.observed import DeploymentObserved
-from pintle.core.rollout.record import Figures, Record, parse_time
+from pintle.core.rollout.record import Figures, Record
 from pintle.core.rollout.trial import origin_of, pair_of
 
 SAME_ORIGIN = 0.002
@@ -51,7 +51,7 @@ def sight_of(observed: DeploymentObserved, record: Record, now: datetime, policy
     if judgement is not None and not _belongs(judgement, record, pair, concurrent):
         judgement = None
     blind = observed.metrics_error or _blindness(judgement)
-    return Sight(judgement, blind, bool(blind) and _lasts(judgement, now, policy))
+    return Sight(judgement, blind, bool(blind) and _lasts(judgement, record, now, policy))
 
 
 def failing(sight: Sight) -> TestResult | None:
@@ -116,16 +116,16 @@ def _blindness(judgement: Judgement | None) -> str:
     return f"{broken[0].name}: {broken[0].message or 'no answer'}" if broken else ""
 
 
-def _lasts(judgement: Judgement | None, now: datetime, policy: Policy) -> bool:
-    # One failed query between two good ones is no reason to write anything down.
-    fresh = judgement is not None and not judgement.source_error
-    return not fresh or now - seen_at(judgement) > 2 * policy.scrape + timedelta(seconds=5)
+def _lasts(judgement: Judgement | None, record: Record, now: datetime, policy: Policy) -> bool:
+    # A failed query between two good ones, or pods before their first scrape, are no reason to write anything down.
+    origin = datetime.fromtimestamp(origin_of(record), tz=UTC)
+    since = max(seen_at(judgement), origin) if judgement is not None else origin
+    return now - since > 2 * policy.scrape + timedelta(seconds=5)
 
 
-def seen_at(judgement: Judgement | None) -> datetime:
+def seen_at(judgement: Judgement) -> datetime:
     """End of what the judgement has seen."""
-    assert judgement is not None, "only a judgement has an end"
-    return datetime.fromtimestamp(judgement.at, tz=parse_time("2000-01-01T00:00:00Z").tzinfo)
+    return datetime.fromtimestamp(judgement.at, tz=UTC)
 
 
 def _rounded(value: float) -> float:
