@@ -32,6 +32,8 @@ Channel = tuple[str | float, ...]
 """What a series of a pod counts: ("requests", result), ("le", limit), ("missing", feature), ("loss", cohort, part)."""
 ROWS: Channel = ("rows",)
 DROPPED: Channel = ("dropped",)
+Samples = dict[int, tuple[FloatArray, FloatArray]]
+"""Channel number -> (times, values)."""
 LOSS_PARTS = {names.FEEDBACK_LOSS_COUNT: 0, names.FEEDBACK_LOSS_SUM: 1, names.FEEDBACK_LOSS_SQUARES: 2}
 MISSING_BIN = "missing"
 
@@ -62,8 +64,8 @@ def _number(text: str) -> float:
 class PodCounters:
     """The newest value of every series of one pod. `last` [n] is NaN, `times` [n] -inf before the first sample."""
 
-    source: tuple[str, str]
-    """Job and instance: a pod that is scraped twice must not count twice."""
+    job: str = ""
+    """Of several jobs that scrape the pod only one is read: their samples need not be in the order of their times."""
     rows: dict[int, int] = field(default_factory=dict)
     """Channel number -> place in the arrays."""
     last: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -141,6 +143,12 @@ class PodCounters:
         return every, matrix
 
 
+def _merged(one: tuple[FloatArray, FloatArray], other: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Samples of the same counter from two series: the pod came back with another address."""
+    times, places = np.unique(np.concatenate([one[0], other[0]]), return_index=True)
+    return times, np.concatenate([one[1], other[1]])[places]
+
+
 class Blocks:
     """Growth of counters per revision and block of a fixed grid that begins at `origin`.
 
@@ -164,28 +172,28 @@ class Blocks:
 
     def feed(self, series: Iterable[RawSeries]) -> None:
         """Take raw samples; ranges may overlap earlier ones, and later samples must not come before earlier ones."""
-        groups: dict[tuple[int, str], list[tuple[int, FloatArray, FloatArray]]] = {}
+        groups: dict[tuple[int, str], dict[str, Samples]] = {}
         for item in series:
             arm = self.arms.get(item.labels.get("revision", ""))
             channel = channel_of(item.metric, item.labels)
             if arm is None or channel is None or not len(item.times):
                 continue
-            labels = item.labels
-            pod = labels.get("pod") or labels.get("instance", "")
-            source = (labels.get("job", ""), labels.get("instance", ""))
+            pod = item.labels.get("pod") or item.labels.get("instance", "")
+            number = self.channels.setdefault(channel, len(self.channels))
+            begins = float(item.times[0])
+            self.seen[arm][number] = min(self.seen[arm].get(number, begins), begins)
+            group = groups.setdefault((arm, pod), {}).setdefault(item.labels.get("job", ""), {})
+            samples = item.times, item.values
+            group[number] = _merged(group[number], samples) if number in group else samples
+        if self._since is None and groups:
+            parts = (part for jobs in groups.values() for part in jobs.values())
+            self._since = min(float(times[0]) for part in parts for times, _ in part.values())
+        for (arm, pod), jobs in groups.items():
             counters = self._pods.get((arm, pod))
             if counters is None:
-                counters = self._pods[arm, pod] = PodCounters(source)
-            if counters.source == source:
-                number = self.channels.setdefault(channel, len(self.channels))
-                begins = float(item.times[0])
-                self.seen[arm][number] = min(self.seen[arm].get(number, begins), begins)
-                groups.setdefault((arm, pod), []).append((number, item.times, item.values))
-        if self._since is None and groups:
-            self._since = min(float(times[0]) for items in groups.values() for _, times, _ in items)
-        for (arm, pod), items in groups.items():
-            self.newest[pod] = max(self.newest.get(pod, -inf), *(float(times[-1]) for _, times, _ in items))
-            self._add(arm, self._pods[arm, pod], items)
+                counters = self._pods[arm, pod] = PodCounters(min(jobs))
+            if counters.job in jobs:
+                self._add(arm, pod, counters, jobs[counters.job])
 
     def end(self, block: int) -> float:
         """When a block ends, in unix seconds."""
@@ -201,10 +209,11 @@ class Blocks:
         """Their numbers, as far as there are such series."""
         return [self.channels[channel] for channel in channels if channel in self.channels]
 
-    def _add(self, arm: int, counters: PodCounters, items: list[tuple[int, FloatArray, FloatArray]]) -> None:
+    def _add(self, arm: int, pod: str, counters: PodCounters, samples: Samples) -> None:
+        self.newest[pod] = max(self.newest.get(pod, -inf), *(float(times[-1]) for times, _ in samples.values()))
         young_after = (self._since or 0.0) + YOUNG_SCRAPES * self.grid_seconds
-        times, growth = counters.advance(items, young_after)
-        numbers = [channel for channel, _, _ in items]
+        times, growth = counters.advance([(number, *part) for number, part in samples.items()], young_after)
+        numbers = list(samples)
         for column, time in enumerate(times):
             block = ceil((time - self.origin) / self.grid_seconds) - 1
             if block < 0:

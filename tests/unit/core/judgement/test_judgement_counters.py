@@ -106,9 +106,17 @@ def test_a_pod_whose_first_scrapes_were_lost_is_an_old_one() -> None:
 
 
 def test_a_pod_that_is_scraped_twice_counts_once() -> None:
-    """Two scrape jobs for the same pod: the second is passed over."""
-    twice = [series({95: 0, 105: 4}, job=job, instance="10.0.0.1:8081") for job in ("pods", "monitor")]
-    assert counted(*twice, blocks=1)["ok"] == [4]
+    """Two scrape jobs for the same pod: one is read. A slow answer would look like a restart beside a quick one."""
+    slow = series({95: 1000, 105: 1004, 115: 1009}, job="pods")
+    quick = series({95.1: 999, 105.1: 1003, 115.1: 1008}, job="monitor")
+    assert counted(slow, quick, blocks=2)["ok"] == counted(quick, slow, blocks=2)["ok"] == [4, 5]
+
+
+def test_a_pod_that_comes_back_with_another_address_goes_on() -> None:
+    """A pod is known by its name."""
+    there = series({95: 0, 105: 4}, instance="10.0.0.1:8081")
+    back = series({115: 1, 125: 3}, instance="10.0.0.2:8081")
+    assert counted(there, back, blocks=3)["ok"] == [4, 1, 2]
 
 
 def test_samples_that_were_fed_before_are_passed_over() -> None:

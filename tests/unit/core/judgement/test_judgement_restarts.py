@@ -51,6 +51,11 @@ def test_a_canary_that_is_killed_again_and_again_fails() -> None:
     assert result(facts) == FAIL
 
 
+def test_alpha_is_halved_between_the_two_ways_to_fail() -> None:
+    """Beside the control, and beside what is tolerated: each has half of the test's part."""
+    assert restarts_result(PodFacts(), True, SETTINGS).fail_threshold == SETTINGS.fail_threshold("restarts") + log(2)
+
+
 def test_a_kill_is_one_event() -> None:
     """A container that ends also loses its readiness."""
     facts = PodFacts(tested_restarts=3, tested_unready=2)

@@ -237,9 +237,9 @@ def test_labels_of_one_request_count_as_one() -> None:
         pod.answer(1)
         pod.count(names.PREDICTIONS, 49)
         if second > 10:
-            pod.learn(int(ORIGIN), [0.8 if pod.revision == "new" and second in (30, 50) else 0.1] * 50)
+            pod.learn(int(ORIGIN), [0.8 if pod.revision == "new" and second in (13, 15) else 0.1] * 50)
 
-    loss = test(judge(batches, 60), "loss")
+    loss = test(judge(batches, 8), "loss")
     assert loss.difference is not None
     assert loss.difference > 0.02
     assert loss.verdict == NEED_MORE_DATA
