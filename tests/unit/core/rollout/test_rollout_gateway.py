@@ -6,6 +6,8 @@ from pintle.contract import names
 
 from tests.builders import START, model_deployment
 from tests.serving_world import Serving
+from tests.unit.core.rollout.canaries import at_step, in_guard, rolled_back
+from tests.unit.core.rollout.canaries import serving as serving_canary
 
 
 def started(**gateway: object) -> Serving:
@@ -147,3 +149,54 @@ def test_another_model_may_use_the_same_alias() -> None:
     )
     serving.converge()
     assert serving.status["alias"]["version"] == 1
+
+
+def _headers(serving: Serving) -> dict[str, str]:
+    """Value of x-pintle-version -> Service, as the route says."""
+    assert serving.route is not None
+    found = {}
+    for rule in serving.route["spec"]["rules"][1:]:
+        (match,) = rule["matches"]
+        (header,) = match["headers"]
+        assert (header["type"], header["name"]) == ("Exact", "x-pintle-version")
+        assert rule["filters"][0]["requestHeaderModifier"] == {"set": [{"name": "pintle-route", "value": "direct"}]}
+        found[header["value"]] = rule["backendRefs"][0]["name"]
+    return found
+
+
+def test_a_header_reaches_each_revision_in_the_route_by_number_and_by_name() -> None:
+    """Canary and stable, and in the guard the one before; what comes so is marked, and judged never."""
+    canary = at_step(1)
+    one, two = canary.revision(1), canary.revision(2)
+    expected = {"1": f"delays-{one}", one: f"delays-{one}", "2": f"delays-{two}", two: f"delays-{two}"}
+    assert _headers(canary) == expected
+    assert _headers(in_guard()) == expected
+    assert set(_headers(rolled_back())) == {"1", one}
+
+
+def test_a_client_cannot_mark_its_requests_as_direct() -> None:
+    """The rule of the weights takes the mark off; else a canary would answer what is never judged."""
+    made = at_step(1)
+    assert made.route is not None
+    rule = made.route["spec"]["rules"][0]
+    assert "headers" not in rule["matches"][0]
+    assert rule["filters"][0]["requestHeaderModifier"] == {"remove": ["pintle-route"]}
+
+
+def test_the_path_prefix_is_taken_off_for_the_header_too() -> None:
+    """And the match has the same path, so that the one with the header is the more specific one."""
+    made = at_step(1, traffic={"gateway": {"parentRefs": [{"name": "pintle"}], "path": "/m/delays/"}})
+    assert made.route is not None
+    for rule in made.route["spec"]["rules"]:
+        assert [item["type"] for item in rule["filters"]] == ["RequestHeaderModifier", "URLRewrite"]
+        assert [match["path"] for match in rule["matches"]] == [{"type": "PathPrefix", "value": "/m/delays"}]
+
+
+def test_of_two_revisions_of_one_version_the_number_leads_to_the_new_one() -> None:
+    """A changed runtime: testers look at what comes."""
+    made = serving_canary()
+    made.runtime(env=[{"name": "THREADS", "value": "2"}])
+    made.until(lambda s: len(s.weights()) == 2)
+    assert made.record is not None
+    assert _headers(made)["1"] == f"delays-{made.record.canary}"
+    assert len(_headers(made)) == 3

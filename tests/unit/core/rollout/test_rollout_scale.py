@@ -6,6 +6,8 @@ from typing import Any
 
 from tests.builders import model_deployment
 from tests.serving_world import Serving
+from tests.unit.core.rollout.canaries import at_step
+from tests.unit.core.rollout.canaries import serving as canary
 
 
 def started(**runtime: Any) -> Serving:
@@ -169,3 +171,61 @@ def test_a_deployment_may_begin_at_zero() -> None:
     assert replicas(serving, 1) == 0
     assert len(serving.weights()) == 1
     assert serving.conditions()["Progressing"] == ("False", "Complete")
+
+
+def test_a_canary_has_the_part_of_the_pods_that_its_next_step_needs() -> None:
+    """10, 50, 100 percent of four pods: one, two, four, each before the share is raised."""
+    made = at_step(1, runtime={"minReplicas": 4})
+    made.act()
+    assert replicas(made, 2) == 2, "one was enough for 10 percent; two come for 50"
+    found = made.deployment(2)
+    assert found is not None
+    made.judge("Pass", rows=5000)
+    made.world.tick(60)
+    made.act()
+    assert made.shares() == {1: 90, 2: 10}, "the second pod is not ready"
+    made.pods()
+    made.act()
+    assert made.shares() == {1: 50, 2: 50}
+    made.act()
+    assert replicas(made, 2) == 4
+    assert replicas(made, 1) == 4
+
+
+def test_the_first_share_needs_one_pod() -> None:
+    """Created with one of four."""
+    made = canary(runtime={"minReplicas": 4})
+    made.publish(2)
+    made.act()
+    assert replicas(made, 2) == 1
+    assert replicas(made, 1) == 4
+
+
+def test_with_an_autoscaler_the_canary_has_its_part_as_lower_end() -> None:
+    """And the user's own upper end."""
+    made = canary(runtime={"minReplicas": 2, "maxReplicas": 6})
+    found = made.deployment(1)
+    assert found is not None
+    made.world.edit("Deployment", found["metadata"]["name"], replicas=6)
+    made = at_step(1, made)
+    made.act()
+    assert (autoscaler(made, 2)["minReplicas"], autoscaler(made, 2)["maxReplicas"]) == (3, 6)
+    assert autoscaler(made, 1)["minReplicas"] == 6
+
+
+def test_after_a_rollback_the_autoscaler_of_the_stable_is_let_down_later() -> None:
+    """It measured half of the traffic until now; five minutes are its own window."""
+    made = canary(runtime={"minReplicas": 1, "maxReplicas": 6})
+    found = made.deployment(1)
+    assert found is not None
+    made.world.edit("Deployment", found["metadata"]["name"], replicas=4)
+    made.pods()
+    made = at_step(2, made)
+    made.judge("Fail")
+    made.act()
+    made.judge(None)
+    made.pass_time(200, every=20)
+    assert autoscaler(made, 1)["minReplicas"] == 4
+    assert made.look().requeue_after is not None
+    made.pass_time(120, every=20)
+    assert autoscaler(made, 1)["minReplicas"] == 1

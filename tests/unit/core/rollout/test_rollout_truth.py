@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable
 
 import pytest
 from pintle.contract import names
@@ -11,6 +13,8 @@ from pintle.resources.revision import Revision
 
 from tests.builders import model_deployment
 from tests.serving_world import Serving
+from tests.unit.core.rollout.canaries import at_step, in_guard, rolled_back
+from tests.world import Conflict
 
 REVISION = Revision(
     "aaaaaaaa", 3, "sha256:" + "a" * 64, "s3://models/a", "pintle/server:1", "key", "2026-01-05T12:00:00Z"
@@ -266,3 +270,132 @@ def _revision(serving: Serving, number: int) -> str:
     found = serving.deployment(number)
     assert found is not None
     return str(found["metadata"]["labels"][names.LABEL_REVISION])
+
+
+def _older(serving: Serving, change: Callable[[], None]) -> None:
+    """Somebody puts the route back as it was before `change`."""
+    old = copy.deepcopy(serving.route)
+    change()
+    assert old is not None
+    assert serving.route is not None
+    serving.route["spec"] = old["spec"]
+    serving.route["metadata"]["annotations"] = old["metadata"]["annotations"]
+
+
+def test_an_older_record_that_is_put_back_brings_no_refused_revision_back() -> None:
+    """A backup of the route from the middle of the rollout, restored after the rollback: the status remembers."""
+    serving = at_step(2)
+
+    def fail() -> None:
+        serving.judge("Fail")
+        serving.act()
+        serving.judge(None)
+
+    _older(serving, fail)
+    assert serving.shares() == {1: 50, 2: 50}, "this is what somebody has done"
+    serving.act()
+    assert serving.shares() == {1: 100}
+    assert [item["version"] for item in serving.status["refused"]] == [2]
+    serving.converge()
+    assert serving.shares() == {1: 100}
+
+
+def test_an_older_record_from_before_a_going_back_does_not_make_the_refused_one_stable() -> None:
+    """The guard went back to version 1; a route from the guard is put back."""
+    serving = in_guard()
+
+    def fail() -> None:
+        serving.judge("Fail")
+        serving.act()
+        serving.judge(None)
+
+    _older(serving, fail)
+    serving.act()
+    assert serving.shares() == {1: 100}
+    assert serving.record is not None
+    assert serving.revision(2) in serving.record.refused
+    serving.converge()
+    assert serving.shares() == {1: 100}
+
+
+def test_an_older_record_gives_a_canary_no_share_before_it_has_earned_it_again() -> None:
+    """The status is newer, so nobody knows what was found since: it begins at weight 0."""
+    serving = at_step(1)
+    old = copy.deepcopy(serving.route)
+    serving.judge("NeedMoreData", rows=500)
+    serving.until(lambda s: s.shares().get(2) == 50)
+    serving.judge(None)
+    assert old is not None
+    assert serving.route is not None
+    serving.route["spec"], serving.route["metadata"]["annotations"] = old["spec"], old["metadata"]["annotations"]
+    serving.act()
+    assert serving.shares() == {1: 100, 2: 0}
+    serving.until(lambda s: s.shares().get(2) == 10)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_whatever_is_lost_of_a_rollout_all_traffic_goes_to_the_stable(lost: str) -> None:
+    """With the record lost it begins anew; with the status lost alone nothing happens at all."""
+    serving = at_step(2)
+    for wipe in LOST[lost]:
+        wipe(serving)
+    serving.act()
+    if lost == "the status":
+        assert serving.shares() == {1: 50, 2: 50}
+    else:
+        assert serving.shares()[1] == 100
+    serving.until(lambda s: s.shares().get(2) in (10, 50))
+
+
+@pytest.mark.parametrize("lost", ["the annotation", "the status", "the route"])
+def test_a_refusal_outlives_the_loss_of_either_of_its_records(lost: str) -> None:
+    """Time and reason, too."""
+    serving = rolled_back()
+    serving.converge()
+    before = dict(serving.status["refused"][0])
+    for wipe in LOST[lost]:
+        wipe(serving)
+    serving.converge()
+    assert serving.shares() == {1: 100}
+    assert serving.status["refused"] == [before]
+
+
+@pytest.mark.parametrize("lost", ["the annotation", "the route"])
+def test_a_guard_whose_record_is_lost_begins_again(lost: str) -> None:
+    """The way back has its pods still: it keeps its share, and the new one is not accepted by accident."""
+    serving = in_guard()
+    serving.pass_time(50, every=10)
+    for wipe in LOST[lost]:
+        wipe(serving)
+    serving.act()
+    serving.act()
+    assert serving.shares() == {1: 5, 2: 95}
+    serving.pass_time(30, every=5)
+    assert serving.shares() == {1: 5, 2: 95}
+    serving.judge("Fail")
+    serving.act()
+    assert serving.shares() == {1: 100}
+
+
+def test_weights_of_a_canary_edited_by_hand_are_put_back() -> None:
+    """90 percent by kubectl edit is no step."""
+    serving = at_step(1)
+    assert serving.route is not None
+    for ref in serving.route["spec"]["rules"][0]["backendRefs"]:
+        ref["weight"] = 100 - ref["weight"]
+    serving.act()
+    assert serving.weights() == {f"delays-{serving.revision(1)}": 90, f"delays-{serving.revision(2)}": 10}
+
+
+def test_a_leader_that_slept_past_its_lease_conflicts() -> None:
+    """It decided a step before the other one rolled back; its write is upon an older route."""
+    serving = at_step(1)
+    serving.judge("Pass", rows=5000)
+    serving.world.tick(60)
+    slept = serving.look()
+    assert slept.traffic is not None
+    serving.judge("Fail")
+    serving.act()
+    with pytest.raises(Conflict):
+        serving.world.execute("ModelDeployment", "delays", slept)
+    assert serving.shares() == {1: 100}
