@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pintle.resources.run_job import ANNOTATION_DEFINITION, ANNOTATION_GENERATION, ANNOTATION_SPEC
+from pintle.api.reasons import REASONS
+from pintle.resources.run_job import ANNOTATION_DEFINITION, ANNOTATION_GENERATION, ANNOTATION_SPEC, request_of
 
 from tests.builders import PodBuilder, config_map, digest, model_version, training_job
 from tests.scenes import TrainingScene, result
@@ -294,3 +296,173 @@ def test_a_killed_operator_at_every_look_gets_there_as_well(acts: list[Act]) -> 
     assert set(outcome(scene)) == set(outcome(reference))
     assert scene.runs == reference.runs
     assert scene.succeeded == reference.succeeded
+
+
+# Runs by themselves ---------------------------------------------------------------------------------------------------
+
+CAUSES = ("FeatureDrift", "PredictionDrift", "Rollback")
+KINDS = ("NewData", "Schedule")
+COOLDOWN, PER_DAY = 60, 1
+POLICY = {"cooldownSeconds": COOLDOWN, "maxPerDay": PER_DAY, "maxConsecutiveFailures": 2}
+
+
+def _asks(found: frozenset[tuple[str, int]]) -> Act:
+    """A deployment has found these causes, and no others any more."""
+
+    def act(scene: TrainingScene) -> None:
+        scene.asks(*((cause, f"{cause[0]}{number}") for cause, number in sorted(found)))
+
+    return act
+
+
+def _lists(letter: int) -> Act:
+    """The pod that lists the data ends, where there is one."""
+
+    def act(scene: TrainingScene) -> None:
+        if scene.world.owned("Pod", scene.parent):
+            scene.lists(LETTERS[letter] * 16 if letter else None)
+
+    return act
+
+
+def _reads(code: int, letter: int, listing: int) -> Act:
+    """A run ends that has read data of this listing."""
+    return _ends(lambda scene: scene.succeeds(LETTERS[letter], code=code, listing=LETTERS[listing] * 16))
+
+
+def _moves_on(letter: int, seconds: float) -> Act:
+    """The run ends well, other data than it read are listed, and time passes."""
+
+    def act(scene: TrainingScene) -> None:
+        _reads(0, letter, letter % 4)(scene)
+        _look(scene)
+        _look(scene)
+        _lists((letter + 1) % 4)(scene)
+        scene.world.tick(seconds)
+
+    return act
+
+
+ASKED = st.one_of(
+    st.builds(_moves_on, st.integers(0, 15), st.sampled_from([30.0, 400.0, 3600.0])),
+    st.frozensets(st.tuples(st.sampled_from(CAUSES), st.integers(0, 4)), max_size=3).map(_asks),
+    st.integers(0, 3).map(lambda number: lambda scene: scene.word(f"w{number}")),
+    st.integers(0, 3).map(_lists),
+    st.builds(_reads, st.sampled_from([0, 0, 66]), st.integers(0, 15), st.integers(1, 3)),
+    st.sampled_from(["Automatic", "Suggest", "Off"]).map(lambda mode: _edit(retrainPolicy={**POLICY, "mode": mode})),
+    st.sampled_from([40.0, 400.0, 3600.0, 40_000.0]).map(lambda seconds: lambda scene: scene.world.tick(seconds)),
+    st.just(_ends(lambda scene: scene.fails_in("train", 1, "boom"))),
+    st.booleans().map(lambda value: _edit(suspend=value)),
+    st.integers(0, 1).map(lambda seed: _edit(seed=seed)),
+    st.just(_lose("Job")),
+)
+STORIES: st.SearchStrategy[list[Act]] = st.lists(ASKED, max_size=25)
+TRIGGERS = {"schedule": "0 */6 * * *", "timeZone": "UTC", "onNewData": {"pollSeconds": 600}}
+
+
+def governed() -> TrainingScene:
+    """A TrainingJob that everything may trigger, with a first version."""
+    scene = TrainingScene(training_job().spec(triggers=TRIGGERS, retrainPolicy=POLICY))
+    scene.settle()
+    scene.succeeds("a", listing="1" * 16)
+    scene.settle()
+    return scene
+
+
+def _trigger(job: dict[str, Any]) -> dict[str, Any]:
+    request = request_of(job)
+    assert request is not None
+    return dict(request.trigger)
+
+
+def _told(scene: TrainingScene) -> list[tuple[datetime, dict[str, Any], dict[str, Any]]]:
+    """Every Job that was ever created, with when and its trigger, as long as the scene lives."""
+    return scene.__dict__.setdefault("told", [])
+
+
+def _look(scene: TrainingScene, only: int | None = None) -> None:
+    """One look, of which `only` so many effects are carried out; Jobs that it makes are noted."""
+    before = {job["metadata"]["uid"] for job in scene.jobs}
+    plan = scene.plan()
+    scene.world.execute("TrainingJob", "delays", plan, only=only)
+    made = [job for job in scene.jobs if job["metadata"]["uid"] not in before]
+    for job in made:
+        ends = [run["completionTime"] for run in (plan.status or {})["runs"] if "completionTime" in run]
+        if ends and _trigger(job)["kind"] in (*CAUSES, *KINDS):
+            assert scene.world.now - datetime.fromisoformat(max(ends)) >= timedelta(seconds=COOLDOWN)
+    _told(scene).extend((scene.world.now, job, _trigger(job)) for job in made)
+
+
+def _live(scene: TrainingScene, acts: list[Act], kills: list[int]) -> None:
+    """What happens, with a few looks after each; some of these are cut short."""
+    for number, act in enumerate(acts):
+        act(scene)
+        for only in (*kills[number : number + 1], None, None, None):
+            _look(scene, only)
+
+
+KILLS = st.lists(st.integers(0, 3), max_size=25)
+
+
+@given(STORIES, KILLS)
+@settings(max_examples=300, deadline=None)
+def test_the_governor_keeps_its_bounds(acts: list[Act], kills: list[int]) -> None:
+    """Never more than maxPerDay in 24 hours, never two at a time, no id twice, none before the cooldown is over."""
+    scene = governed()
+    _live(scene, acts, kills)
+    by_itself = [(when, trigger) for when, _, trigger in _told(scene) if trigger["kind"] in (*CAUSES, *KINDS)]
+    for when, _ in by_itself:
+        within = [other for other, _ in by_itself if timedelta(0) <= when - other < timedelta(hours=24)]
+        assert len(within) <= PER_DAY
+    answered = [(t["kind"], t.get("source"), t["id"]) for _, _, t in _told(scene) if "id" in t]
+    assert len(answered) == len(set(answered))
+
+
+@given(STORIES, KILLS)
+@settings(max_examples=200, deadline=None)
+def test_one_run_at_a_time_whatever_asks(acts: list[Act], kills: list[int]) -> None:
+    """At every moment at most one Job is neither over nor marked as ended."""
+    scene = governed()
+    for number, act in enumerate(acts):
+        act(scene)
+        for only in (*kills[number : number + 1], None, None):
+            _look(scene, only)
+            going = [job for job in scene.jobs if not (job.get("status") or {}).get("conditions")]
+            assert len(going) <= 1
+
+
+@given(STORIES)
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_held_back_is_told_once(acts: list[Act]) -> None:
+    """A look that changes nothing says nothing; whoever waits is in the status, with a documented reason."""
+    scene = governed()
+    for act in acts:
+        act(scene)
+        scene.settle()
+        quiet = scene.plan()
+        assert quiet.changes_nothing
+        assert (quiet.decisions, quiet.events) == ((), ())
+        governor = scene.governor
+        assert ("refused" in governor) == ("reason" in governor) == ("message" in governor)
+        assert governor.get("reason") in {None, *REASONS}
+        if governor.get("retryTime"):
+            assert quiet.requeue_after is not None
+
+
+@given(STORIES, st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_governor_that_is_killed_forgets_nothing_that_it_answered(acts: list[Act], data: st.DataObject) -> None:
+    """Killed after any effect, in the end the same triggers are answered and the same runs are there."""
+    scene = governed()
+    for act in acts:
+        scene.settle()
+        act(scene)
+    whole, killed = scene, copy.deepcopy(scene)
+    plan = whole.plan()
+    total = whole.world.copy().execute("TrainingJob", "delays", plan)
+    killed.world.execute("TrainingJob", "delays", plan, only=data.draw(st.integers(0, total), label="effects"))
+    for world in (whole, killed):
+        world.settle()
+    assert whole.governor == killed.governor
+    assert [job["metadata"]["name"] for job in whole.jobs] == [job["metadata"]["name"] for job in killed.jobs]
+    assert whole.status.get("runs") == killed.status.get("runs")
