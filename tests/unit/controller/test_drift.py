@@ -36,6 +36,7 @@ class FakePrometheus:
         self.queries: list[str] = []
         self.deployments: set[tuple[str, str]] = set()
         self.moved: set[str] = set()
+        self.recorded: set[str] = set()
         self.error: MetricsUnavailable | None = None
         self.limit = math.inf
 
@@ -51,6 +52,8 @@ class FakePrometheus:
             raise QueryRefused("the answer is larger than 64 MiB")
         if query.startswith("avg_over_time"):
             return []
+        if query.startswith("(pintle:"):
+            return [sample for name, revision in asked if name in self.recorded for sample in recorded(name, revision)]
         if "reference_ratio" in query:
             return [sample for name, revision in asked for sample in reference(name, revision)]
         return [
@@ -71,6 +74,11 @@ def reference(name: str, revision: str) -> Iterable[Sample]:
         yield sample(name, revision, ratio, __name__="model_feature_reference_ratio", feature="x", bin=bin_)
     yield sample(name, revision, 1000, __name__="model_feature_reference_samples", feature="x")
     yield sample(name, revision, 0.0, __name__="model_feature_drift_floor", feature="x", window="1h")
+
+
+def recorded(name: str, revision: str) -> Iterable[Sample]:
+    """What recording rules say of a deployment in which nothing is near to drift: the rows of the window only."""
+    yield sample(name, revision, 1000.0)
 
 
 class Scene:
@@ -137,8 +145,8 @@ async def test_all_that_is_due_is_asked_for_at_once() -> None:
         counts.append(len(scene.prometheus.queries))
         verdicts = [about(scene, key).verdicts["FeatureDrift"] for key in keys]
         assert verdicts == ["Fail", *["Pass"] * (many - 1)]
-    # references, two estimates of bursts, one window
-    assert counts == [4, 4]
+    # references, two estimates of bursts, one window: first whether it is recorded
+    assert counts == [5, 5]
 
 
 async def test_a_reference_is_asked_for_once() -> None:
@@ -150,6 +158,31 @@ async def test_a_reference_is_asked_for_once() -> None:
     await scene.look(after=60)
     (query,) = scene.prometheus.queries
     assert query.startswith("sum by")
+
+
+async def test_recorded_windows_are_read_instead_of_counters() -> None:
+    """What is quiet by the recording rules is not asked for bin by bin; a deployment that they do not have yet is."""
+    scene = Scene()
+    known, new = scene.add("known", revision="00000001"), scene.add("new", revision="00000002")
+    scene.prometheus.recorded = {"known"}
+    await scene.look()
+    (window,) = [query for query in scene.prometheus.queries if query.startswith("sum by")]
+    assert ("00000002" in window, "00000001" in window) == (True, False)
+    for key, listed in ((known, 0), (new, 1)):
+        found = about(scene, key)
+        assert (found.verdicts["FeatureDrift"], found.watched, len(found.features)) == ("Pass", 1, listed)
+
+
+async def test_without_rules_they_are_looked_for_now_and_then() -> None:
+    """Not at every look; once they are loaded they are found within ten minutes."""
+    scene = Scene()
+    scene.add("delays")
+    asked = []
+    for _ in range(11):
+        scene.prometheus.queries.clear()
+        await scene.look(after=60)
+        asked.append(sum(query.startswith("(pintle:") for query in scene.prometheus.queries))
+    assert asked == [1] + [0] * 9 + [1]
 
 
 async def test_looks_keep_to_the_period_of_each_deployment() -> None:

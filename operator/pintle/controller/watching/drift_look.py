@@ -8,8 +8,9 @@ from math import inf, isfinite
 
 from pintle.controller.watching.drift_targets import Target
 from pintle.core.judgement.samples import Sample
-from pintle.core.watching import queries
+from pintle.core.watching import queries, rules
 from pintle.core.watching.counts import Counts, LabelCounts, bin_counts, label_counts
+from pintle.core.watching.drift import MIN_SHARE
 from pintle.core.watching.find import Seen, is_young, label_windows, windows_of
 from pintle.core.watching.reference import Identity, Reference, identity_of, references
 from pintle.ports.metrics import MetricSource, MetricsUnavailable
@@ -20,6 +21,8 @@ BURSTS_SECONDS = 3600.0
 """How long an estimate of bursts is good for;"""
 YOUNG_BURSTS_SECONDS = 300.0
 """in the first hour of a revision no longer than this."""
+RULES_SECONDS = 600.0
+"""Without recording rules it is asked again after so long whether there are some now."""
 
 
 @dataclass
@@ -38,6 +41,8 @@ class Looker:
         self._asked = asked
         self._references: dict[Identity, Reference] = {}
         self._bursts: dict[Identity, _Bursts] = {}
+        self._rules_again: dict[int, float] = {}
+        """By length of the window: when it is asked again whether its rules are loaded."""
 
     def forget(self, kept: Iterable[Identity]) -> None:
         """All but these revisions are no longer watched."""
@@ -52,7 +57,7 @@ class Looker:
         windows: dict[Identity, dict[int, Counts]] = {target.identity: {} for target in targets}
         labels: dict[Identity, dict[int, LabelCounts]] = {target.identity: {} for target in targets}
         for seconds, wanted in _by_length(targets, _drift_lengths).items():
-            for identity, counts in (await self._counts(queries.bins(_revisions(wanted), seconds))).items():
+            for identity, counts in (await self._window(wanted, seconds, at)).items():
                 windows.setdefault(identity, {})[seconds] = counts
         for seconds, wanted in _by_length(targets, _label_lengths).items():
             for identity, found in label_counts(await self._ask(queries.labels(_revisions(wanted), seconds))).items():
@@ -114,6 +119,17 @@ class Looker:
             return False
         good_for = BURSTS_SECONDS if at - target.made > BURSTS_SECONDS else YOUNG_BURSTS_SECONDS
         return at - self._bursts.get(target.identity, _Bursts()).at >= good_for
+
+    async def _window(self, targets: Sequence[Target], seconds: int, at: float) -> dict[Identity, Counts]:
+        """From the recording rules where they are loaded, else from the counters."""
+        found: dict[Identity, Counts] = {}
+        query = rules.recorded(tuple(_revisions(targets)), seconds, MIN_SHARE)
+        if query is not None and at >= self._rules_again.get(seconds, -inf):
+            found = {key: value for key, value in (await self._counts(query)).items() if value.near_only is not None}
+            if not found:
+                self._rules_again[seconds] = at + RULES_SECONDS
+        left = [target for target in targets if target.identity not in found]
+        return found | await self._counts(queries.bins(_revisions(left), seconds)) if left else found
 
     async def _counts(self, query: str) -> dict[Identity, Counts]:
         profiles = {identity: reference.profile for identity, reference in self._references.items()}

@@ -47,7 +47,9 @@ class Findings:
     revision: str
     at: float
     features: tuple[Finding, ...] = ()
-    """All features that are watched, the strongest first."""
+    """The features that are watched, the strongest first; with recording rules only those that may drift."""
+    watched: int = 0
+    """How many features are watched."""
     score: Finding | None = None
     """The predictions."""
     periods: Mapping[str, int] = field(default_factory=dict)

@@ -17,6 +17,8 @@ class Counts:
 
     features: Mapping[str, ByBin] = field(default_factory=dict)
     score: ByBin = field(default_factory=dict)
+    near_only: float | None = None
+    """Rows of the window where only those features are listed that may drift (see rules.recorded); None: all are."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,23 @@ class LabelCounts:
 
 
 def bin_counts(samples: Iterable[Sample], profiles: Mapping[Identity, str]) -> dict[Identity, Counts]:
-    """From `queries.bins`. Bins of another profile than the revision's are never added to it."""
+    """From `queries.bins` or `rules.recorded`. Bins of another profile than the revision's are never added to it."""
     made: dict[Identity, dict[str, dict[str, float]]] = {}
+    near: dict[Identity, float] = {}
     for sample in samples:
         labels, identity = sample.labels, identity_of(sample.labels)
         if labels.get("profile", "") != profiles.get(identity):
+            continue
+        if "bin" not in labels:
+            near[identity] = sample.value
+            made.setdefault(identity, {})
             continue
         # A feature may itself be called "score": predictions stand under the empty name here.
         bins = made.setdefault(identity, {}).setdefault(labels.get("feature", ""), {})
         name = labels.get("bin", "")
         bins[name] = bins.get(name, 0.0) + max(sample.value, 0.0)
     return {
-        identity: Counts({name: bins for name, bins in found.items() if name}, found.get("", {}))
+        identity: Counts({name: bins for name, bins in found.items() if name}, found.get("", {}), near.get(identity))
         for identity, found in made.items()
     }
 

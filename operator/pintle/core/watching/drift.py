@@ -62,14 +62,20 @@ def find_features(
     bursts: Mapping[str, float],
     lived: float = inf,
 ) -> tuple[Finding, ...]:
-    """All features of the reference, each in its strongest window; the strongest first.
+    """All features of the reference that may drift, each in its strongest window; the strongest first.
 
     `bursts` is the design effect by feature (1 where it is not known): so many rows say as much as one.
     `lived`: seconds since the revision was made.
     """
     found = []
     for name, bins in reference.features.items():
-        live = [(window, counts.features.get(name, {})) for window, counts in windows]
+        live = [
+            (window, counts.features.get(name, {}))
+            for window, counts in windows
+            if counts.near_only is None or name in counts.features
+        ]
+        if not live:
+            continue
         found.append(_strongest(name, live, bins, limits, bursts.get(name, 1.0), lived, tails=True))
     return tuple(sorted(found, key=_strength, reverse=True))
 

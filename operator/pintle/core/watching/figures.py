@@ -61,7 +61,7 @@ def found(findings: Findings, cause: str, periods: int) -> str:
 def quiet(findings: Findings, cause: str) -> str:
     """Why a condition is False; without figures, which would be others at every look."""
     if cause == names.FEATURE_DRIFT:
-        return f"{len(findings.features)} features are watched, none drifts"
+        return f"{findings.watched} features are watched, none drifts"
     if cause == names.SKEW:
         return "the first rows lie as in the training data"
     if cause == names.PREDICTION_DRIFT:
@@ -80,7 +80,7 @@ def monitoring(findings: Findings) -> dict[str, Any]:
     """status.monitoring but for its time."""
     labelled = findings.labelled
     made = {
-        "features": len(findings.features) or None,
+        "features": findings.watched or None,
         "drift": [_entry(finding) for finding in _strongest(findings)],
         "rows": round(labelled.rows) if labelled is not None else None,
         "loss": _maybe(labelled.loss if labelled is not None else None),

@@ -112,8 +112,9 @@ def _with_drift(
     score = find_score(windows, reference, limits, seen.bursts.get("", 1.0), seen.lived)
     if score is not None:
         (score,) = _looks((score,), (before.score,) if before and before.score else ())
-    found = replace(found, features=features, score=score)
-    said = {FEATURE_DRIFT: (_verdict(features), "")}
+    found = replace(found, features=features, score=score, watched=len(reference.features))
+    enough = any((counts.near_only or 0.0) >= limits.min_rows for _, counts in windows)
+    said = {FEATURE_DRIFT: (_verdict(features, enough), "")}
     if score is not None:
         said[PREDICTION_DRIFT] = (score.verdict, "")
     else:
@@ -210,9 +211,12 @@ def _next(verdict: str, wanted: str, before: int) -> int:
     return 0 if verdict in (FAIL, PASS) else before
 
 
-def _verdict(features: tuple[Finding, ...]) -> str:
-    """Of all features together: one that drifts is enough; quiet if one could be judged."""
-    verdicts = {finding.verdict for finding in features}
+def _verdict(features: tuple[Finding, ...], enough: bool = False) -> str:
+    """Of all features together: one that drifts is enough; quiet if one could be judged.
+
+    `enough`: so could those be that are not near to drift, and therefore not in the list.
+    """
+    verdicts = {finding.verdict for finding in features} | ({PASS} if enough else set())
     return next((verdict for verdict in (FAIL, PASS) if verdict in verdicts), NEED_MORE_DATA)
 
 
