@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pintle.api.trainingjob import TrainingJobSpec
 from pintle.contract.exits import FINAL
-from pintle.resources.model_version import decimal, gate_message
+from pintle.resources.model_version import _trigger, decimal, gate_message
 from pintle.resources.pods import USER
 
 from tests.builders import TrainingJobBuilder, model_version, training_job
@@ -230,3 +230,52 @@ def test_a_gate_in_words_has_all_its_figures() -> None:
     gate = {"metric": "auc", "slice": "carrier", "comparedTo": "Baseline", "value": 0.6, "low": 0.5, "high": 0.7}
     words = gate_message({**gate, "bound": 0.0, "why": "is worse than linear"})
     assert words == "auc by carrier against Baseline = 0.6 (0.5 to 0.7), bound 0: is worse than linear"
+
+
+def test_a_listing_holds_the_keys_of_its_data_and_nothing_else() -> None:
+    """No output, no code, no token; the claims read-only; it goes where the run may go."""
+    job = secretive().spec(triggers={"onNewData": {"pollSeconds": 60}}).trainer(nodeSelector={"zone": "a"})
+    scene = TrainingScene(job)
+    scene.settle()
+    scene.succeeds("a")
+    scene.settle()
+    made = next(pod for pod in scene.world.list("Pod") if pod["metadata"]["name"] == "delays-listing-1")
+    pod = made["spec"]
+    assert sources(pod, "listing") == {
+        "/pintle/record": ("record", True),
+        "/pintle/secrets/data-train": ("data-key", False),
+        "/pintle/volumes/data": ("data", False),
+    }
+    test_every_container_is_restricted(pod)
+    assert pod["nodeSelector"] == {"zone": "a"}
+    assert pod["containers"][0]["command"] == ["python", "-m", "pintle.train.listing"]
+    assert made["metadata"]["labels"]["pintle.dev/component"] == "listing"
+    assert made["metadata"]["ownerReferences"][0]["uid"] == scene.parent["metadata"]["uid"]
+
+
+def test_champion_and_data_on_the_output_claim_are_read_only_where_they_are_read() -> None:
+    """One volume, written by upload alone; fetch sees the champion on it, evaluate only its verified copy."""
+    job = training_job().dataset("train", "Train", "pvc://work/data").output("pvc://work/models")
+    scene = TrainingScene(job.gate("auc", comparedTo="Champion"))
+    scene.world.add(model_version("delays", 1).spec(storageUri="pvc://work/models/delays/x").ready().obj())
+    scene.look()
+    pod = dict(scene.job["spec"]["template"]["spec"])
+    assert sources(pod, "fetch")["/pintle/volumes/work"] == ("work", False)
+    assert sources(pod, "fetch")["/pintle/champion"] == ("champion", True)
+    assert sources(pod, "evaluate")["/pintle/champion"] == ("champion", False)
+    assert "/pintle/volumes/work" not in sources(pod, "evaluate")
+    assert "/pintle/champion" not in sources(pod, "train")
+
+
+@pytest.mark.parametrize(
+    ("trigger", "text"),
+    [
+        ({"kind": "Definition"}, "Definition"),
+        ({"kind": "Person", "id": "7", "source": "ann"}, "Person by ann (id 7)"),
+        ({"kind": "FeatureDrift", "id": "d", "source": "web", "message": "x"}, "FeatureDrift of web: x (id d)"),
+        ({"kind": "NewData", "id": "1", "message": "m" * 300}, "NewData: " + "m" * 247),
+    ],
+)
+def test_what_started_a_run_in_one_line(trigger: dict[str, str], text: str) -> None:
+    """As the lineage of a version has it, within its bound."""
+    assert _trigger(trigger) == text
