@@ -15,7 +15,7 @@ from pintle.core.versions.observed import VersionObserved
 from pintle.core.versions.plan import plan as plan_version
 from pintle.resources.collect_pod import collect_pod
 
-from tests.builders import PodBuilder, config_map, digest, model_version, run_pod, training_job
+from tests.builders import PodBuilder, config_map, digest, model_deployment, model_version, run_pod, training_job
 from tests.integration.kube import Refused, Space
 from tests.scenes import result
 
@@ -54,6 +54,7 @@ class Live:
             tuple(self.space.list("batch/v1", "Job")),
             tuple(self.space.list("v1", "Pod")),
             tuple(self.space.list(names.API_VERSION, "ModelVersion")),
+            tuple(self.space.list(names.API_VERSION, "ModelDeployment")),
         )
         return plan_training(observed, now, POLICY)
 
@@ -65,6 +66,9 @@ class Live:
             self.space.apply(body, names.FIELD_MANAGER)
         if decided.status is not None:
             self.space.set_status(self.find(kind, name), decided.status)
+        for target in decided.delete:
+            if found := self.space.get(target.api_version, target.kind, target.name):
+                self.space.rest.delete(found)
         return decided
 
     def settle(self, kind: str, name: str) -> None:
@@ -164,6 +168,70 @@ def test_a_version_written_by_hand_is_checked_like_any_other(live: Live) -> None
     live.settle("ModelVersion", "delays-v1")
     pod = live.space.list("v1", "Pod")[0]
     assert [item["name"] for item in pod["spec"]["initContainers"]] == ["fetch"]
+
+
+WANTS = {"trainingJobRef": {"name": "delays"}, "on": ["FeatureDrift"]}
+
+
+def test_a_run_that_a_deployment_asks_for(live: Live) -> None:
+    """The Job with what it notes, the status with what is remembered, the pod that lists the data: all are taken."""
+    live.add(config_map())
+    triggers = {"schedule": "0 3 * * 1", "timeZone": "Europe/Berlin", "onNewData": {"pollSeconds": 60}}
+    policy = {"cooldownSeconds": 0, "maxConsecutiveFailures": 1}
+    live.add({**everything(), "spec": {**everything()["spec"], "triggers": triggers, "retrainPolicy": policy}})
+    live.settle("TrainingJob", "delays")
+    ended(live, 65, "fetch", result("fetch", reason="DataInvalid", message="bad", listing="1" * 16))
+    live.settle("TrainingJob", "delays")
+    assert "delays-listing-1" in {pod["metadata"]["name"] for pod in live.space.list("v1", "Pod")}
+    lists(live, "delays-listing-1", "sha256:" + "1" * 64)
+    web = live.add(model_deployment("web").version(1).spec(retrain=WANTS, runtime={}).obj())
+    found = {"cause": "FeatureDrift", "id": "d1", "since": "2026-01-05T12:00:00Z", "message": "wind 0.31"}
+    live.space.set_status(web, {"causes": [found]})
+    live.settle("TrainingJob", "delays")
+    governor = live.find("TrainingJob", "delays")["status"]["governor"]
+    assert (governor["refused"]["kind"], governor["reason"]) == ("FeatureDrift", "ConsecutiveFailures")
+    assert governor["listing"] == governor["read"] == "1" * 16
+    conditions = {c["type"]: c["reason"] for c in live.find("TrainingJob", "delays")["status"]["conditions"]}
+    assert conditions == {"Succeeded": "DataInvalid", "RetrainHeld": "ConsecutiveFailures"}
+    live.space.rest.merge(
+        live.find("TrainingJob", "delays"),
+        {"metadata": {"annotations": {names.ANNOTATION_RUN: '{"id": "w", "by": "a"}'}}},
+    )
+    live.settle("TrainingJob", "delays")
+    jobs = sorted(live.space.list("batch/v1", "Job"), key=lambda job: str(job["metadata"]["creationTimestamp"]))
+    assert len(jobs) == 2
+    status = live.find("TrainingJob", "delays")["status"]
+    assert [run["trigger"]["kind"] for run in status["runs"]] == ["Person", "Definition"]
+    assert len(status["governor"]["seen"]) == 2
+
+
+def ended(live: Live, code: int, container: str, message: str) -> None:
+    """The only Job fails, and its pod says why. There is no Job controller here."""
+    job = live.space.list("batch/v1", "Job")[0]
+    run = job["metadata"]["name"]
+    over = _failed(job)["status"]["conditions"][0]
+    conditions = [{**over, "type": type_} for type_ in ("FailureTarget", "Failed")]
+    live.space.set_status(job, {"conditions": conditions, "startTime": "2026-01-05T12:00:00Z"})
+    built = run_pod(run).owned_by(job).ended(container, code, message).phase("Failed").obj()
+    template = job["spec"]["template"]["spec"]
+    metadata = {key: built["metadata"][key] for key in ("name", "labels", "ownerReferences")}
+    pod = live.space.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template})
+    live.space.set_status(pod, built["status"])
+
+
+def lists(live: Live, name: str, digest: str) -> None:
+    """The listing pod ends well."""
+    pod = live.space.get("v1", "Pod", name)
+    assert pod is not None
+    message = result("listing", listing=digest, message="train: 2013")
+    terminated = {
+        "exitCode": 0,
+        "message": message,
+        "finishedAt": "2026-01-05T12:00:00Z",
+        "startedAt": "2026-01-05T12:00:00Z",
+    }
+    state = {"name": "listing", "state": {"terminated": terminated}, "image": "r", "imageID": "", "ready": False}
+    live.space.set_status(pod, {"phase": "Succeeded", "containerStatuses": [{**state, "restartCount": 0}]})
 
 
 def _failed(job: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pintle.contract.digest import short
 from pintle.contract.exits import Exit
 from pintle.core import pods as podstate
 from pintle.core.conditions import parse_time, timestamp
@@ -86,7 +87,7 @@ def _said(look: Look, pod: Obj) -> tuple[str | None, str] | None:
     if ended is not None:
         digest = ended.result.get("listing")
         if ended.code == Exit.DONE and isinstance(digest, str):
-            return digest[:16], str(ended.result.get("message") or "")
+            return short(digest, 16), str(ended.result.get("message") or "")
         return None, ended.says
     trouble = podstate.start_trouble(pod)
     if trouble is not None:
