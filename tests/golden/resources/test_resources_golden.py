@@ -76,10 +76,43 @@ def everything() -> Scene:
     return scene
 
 
-@pytest.mark.parametrize("build", [one_claim, everything], ids=lambda build: build.__name__)
+def triggered() -> Scene:
+    """A run that drift asks for, whose gate compares with a champion in another store."""
+    world = World()
+    champion = model_version("delays", 1).spec(storageUri="s3://old/1", storage={"secretRef": {"name": "old-key"}})
+    world.add(champion.ready().alias("champion", "ModelDeployment/web", 3).obj())
+    scene = TrainingScene(training_job().gate("auc", comparedTo="Champion"), world=world)
+    scene.settle()
+    scene.succeeds("a", through="2013-02-28T00:00:00Z")
+    scene.settle()
+    scene.world.remove("Job", scene.job["metadata"]["name"])
+    scene.world.edit("TrainingJob", "delays", retrainPolicy={"minNewRows": 500})
+    scene.world.tick(7200)
+    scene.asks(("FeatureDrift", "d1"))
+    scene.settle()
+    return scene
+
+
+@pytest.mark.parametrize("build", [one_claim, everything, triggered], ids=lambda build: build.__name__)
 def test_the_job_of_a_run(build: Callable[[], Scene]) -> None:
     """As it is sent to the API server."""
     compare(f"job-{build.__name__}.yaml", as_yaml(build().world.list("Job")[0]))
+
+
+def test_the_pod_that_lists_the_data() -> None:
+    """The keys of the data sets and nothing else."""
+    key = {"secretRef": {"name": "data-key"}}
+    job = (
+        training_job()
+        .dataset("train", "Train", "s3://lake/months", storage=key)
+        .dataset("late", "Validate", "pvc://data/b")
+    )
+    scene = TrainingScene(job.spec(triggers={"onNewData": {"pollSeconds": 600}}))
+    scene.settle()
+    scene.succeeds("a")
+    scene.settle()
+    made = next(pod for pod in scene.world.list("Pod") if pod["metadata"]["name"] == "delays-listing-1")
+    compare("listing.yaml", as_yaml(made))
 
 
 def test_the_pod_that_reads_a_record() -> None:
@@ -186,6 +219,7 @@ REFUSED = {
     "why": "below min",
 }
 NO_IMAGE: Callable[[TrainingScene], Any] = lambda s: s.pod(lambda p: p.waiting("train", "ImagePullBackOff", "no tag"))  # noqa: E731
+DRIFT: Callable[[TrainingScene], Any] = lambda s: s.asks(("FeatureDrift", "d1"))  # noqa: E731
 RUNS: dict[str, Callable[[], Scene]] = {
     "the code is not there": lambda: _settled(TrainingScene(with_code=False)),
     "suspended before it starts": lambda: _settled(TrainingScene(training_job().spec(suspend=True))),
@@ -209,6 +243,16 @@ RUNS: dict[str, Callable[[], Scene]] = {
     "its result went with its pod": run(later(lambda s: s.job_ends("Complete"), 31)),
     "its record does not exist": run(lost),
     "replaced by a new definition": run(edited(seed=1)),
+    "a gate names a version that is not there": lambda: _settled(
+        TrainingScene(training_job().gate("auc", comparedTo="v7"))
+    ),
+    "drift starts a run": run(later(lambda s: (s.succeeds(), s.asks(("FeatureDrift", "d1"))), 7200)),
+    "drift asks, and a person is to decide": run(
+        lambda s: (s.succeeds(), s.settle(), s.world.tick(7200), edited(retrainPolicy={"mode": "Suggest"})(s), DRIFT(s))
+    ),
+    "drift asks after too many failures": run(
+        lambda s: (s.fails_in("train", 1, "oh"), edited(retrainPolicy={"maxConsecutiveFailures": 1})(s), DRIFT(s))
+    ),
 }
 
 

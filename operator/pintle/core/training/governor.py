@@ -97,6 +97,12 @@ def cooldown_of(policy: RetrainPolicy, refusals: int) -> timedelta:
     return timedelta(seconds=policy.cooldownSeconds) * (1 << min(refusals, LONGEST_BACK_OFF))
 
 
+def in_a_row(failures: int) -> str:
+    """Why no run starts by itself any more, in words."""
+    row = f"{failures} runs in a row failed or were refused" if failures > 1 else "The last run failed or was refused"
+    return f"{row}; a person or a new definition goes on."
+
+
 def recent(times: Iterable[datetime], now: datetime) -> list[datetime]:
     """Those of the last 24 hours, oldest first."""
     return sorted(moment for moment in times if now - moment < DAY)
@@ -123,8 +129,7 @@ def _failures(trigger: Trigger, facts: Facts) -> Brake | None:
     limit = facts.policy.maxConsecutiveFailures
     if facts.failures < limit:
         return None
-    message = f"{facts.failures} runs in a row failed or were refused; a person or a new definition goes on."
-    return Brake(reasons.CONSECUTIVE_FAILURES, message, value=facts.failures, threshold=limit)
+    return Brake(reasons.CONSECUTIVE_FAILURES, in_a_row(facts.failures), value=facts.failures, threshold=limit)
 
 
 def _cooldown(trigger: Trigger, facts: Facts) -> Brake | None:

@@ -17,7 +17,7 @@ from pintle.contract.run import NewRows
 from pintle.core.conditions import FALSE, TRUE, Condition, clip, conditions_of, parse_time, timestamp
 from pintle.core.plan import Decision, Event, Obj
 from pintle.core.training.definition import refused
-from pintle.core.training.governor import Answer, Brake, Facts, decide
+from pintle.core.training.governor import Answer, Brake, Facts, decide, in_a_row
 from pintle.core.training.history import Entry
 from pintle.core.training.listing import compared, new_data, next_pod, numbered, taken_in
 from pintle.core.training.look import Look
@@ -235,6 +235,6 @@ def _conditions(look: Look, waits: Waiting, facts: Facts, answer: Answer) -> tup
     asked = look.spec.triggers
     by_itself = bool(asked.schedule or asked.onNewData or waits.deployments) and facts.policy.mode != "Off"
     if by_itself and not look.started and facts.failures >= facts.policy.maxConsecutiveFailures:
-        message = f"{facts.failures} runs in a row failed or were refused; a person or a new definition goes on."
-        made.append(Condition(reasons.RETRAIN_HELD, TRUE, reasons.CONSECUTIVE_FAILURES, message))
+        words = in_a_row(facts.failures)
+        made.append(Condition(reasons.RETRAIN_HELD, TRUE, reasons.CONSECUTIVE_FAILURES, words))
     return tuple(made)
