@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from pintle.controller.queue import KeyedQueue
@@ -98,12 +98,9 @@ class TrialWatcher:
         )
 
     def judgement(self, key: Key) -> Judgement | None:
-        """The newest judgement of a deployment; while Prometheus is down it says so."""
+        """The newest judgement of a deployment. An outage takes nothing of it back: see `metrics_error`."""
         case = self._cases.get(key)
-        if case is None or case.judgement is None:
-            return None
-        error = self.metrics_error(key)
-        return replace(case.judgement, source_error=error) if error else case.judgement
+        return case.judgement if case is not None else None
 
     def judgements(self) -> Mapping[Key, Judgement]:
         """The newest of each trial."""
