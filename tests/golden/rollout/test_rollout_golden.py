@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from tests.builders import START, digest, model_deployment, model_version
-from tests.serving_world import Serving
+from tests.serving_world import POLICY, Serving
+from tests.unit.core.rollout.canaries import at_step, in_guard
+from tests.unit.core.rollout.canaries import serving as stepping
 
 HERE = Path(__file__).parent
 RUNTIME = {
@@ -209,12 +211,160 @@ SERVING: dict[str, Change] = {
 }
 
 
+# From a deployment whose version 1 serves and that goes by steps. ------------------------------------------------------
+def _canary(step: int, *changes: Change) -> Change:
+    def change(serving: Serving) -> None:
+        at_step(step, serving)
+        for each in changes:
+            each(serving)
+        serving.act()
+
+    return change
+
+
+def _guarded(*changes: Change) -> Change:
+    def change(serving: Serving) -> None:
+        in_guard(serving)
+        for each in changes:
+            each(serving)
+        serving.act()
+
+    return change
+
+
+def _judged(verdict: str | None, rows: int = 5000, test: str = "errors") -> Change:
+    return lambda serving: serving.judge(verdict, rows=rows, test=test)
+
+
+def _later(seconds: float) -> Change:
+    return lambda serving: serving.pass_time(seconds, every=seconds / 5)
+
+
+def _says(verb: str, **more: Any) -> Change:
+    return lambda serving: (serving.say(verb, **more), serving.act())[0] and None
+
+
+def _edits(**spec: Any) -> Change:
+    return lambda serving: serving.edit(**spec)
+
+
+def _rollout(**fields: Any) -> Change:
+    return lambda serving: serving.edit(rollout={**serving.parent["spec"]["rollout"], **fields})
+
+
+def _breaks(number: int) -> Change:
+    def change(serving: Serving) -> None:
+        serving.broken.add(number)
+        serving.pods()
+
+    return change
+
+
+def _prometheus_is_down(serving: Serving) -> None:
+    serving.metrics_error = "connection refused"
+
+
+def _no_prometheus(serving: Serving) -> None:
+    serving.policy = POLICY
+    serving.publish(2)
+    serving.pass_time(20, every=5)
+
+
+def _starts_canary(serving: Serving) -> None:
+    serving.publish(2)
+    serving.act()
+
+
+def _joins(serving: Serving) -> None:
+    _starts_canary(serving)
+    serving.pods()
+    serving.act()
+
+
+def _scaled_to_zero(serving: Serving) -> None:
+    serving.runtime(minReplicas=0)
+    serving.act()
+    serving.pods()
+
+
+def _retried(serving: Serving) -> None:
+    assert serving.record is not None
+    serving.say("retry", revision=next(iter(serving.record.refused)))
+
+
+def _goes_back(serving: Serving) -> None:
+    serving.converge()
+    serving.say("rollback", revision="")
+
+
+PAUSE_STEPS = [{"weight": 10, "minSeconds": 20}, {"pause": True}, {"weight": 50, "minSeconds": 20}]
+ROLLOUT: dict[str, Change] = {
+    "the canary starts": _starts_canary,
+    "the canary joins the route": _joins,
+    "no Prometheus is set up": _no_prometheus,
+    "the canary is in a step": _canary(1),
+    "the step has too few requests": _canary(1, _later(30), _judged("NeedMoreData", 10)),
+    "Prometheus is down": _canary(1, _later(30), _prometheus_is_down),
+    "samples are too old": _canary(1, _judged("SourceError"), _later(30)),
+    "the last step lacks evidence": _canary(2, _later(30)),
+    "promotion: Manual, and it has passed": _canary(2, _rollout(promotion="Manual"), _judged("Pass"), _later(30)),
+    "a pause step": _canary(1, _rollout(steps=PAUSE_STEPS), _judged("NeedMoreData"), _later(30)),
+    "paused by a person": _canary(1, _says("pause")),
+    "no evidence at the deadline, Pause": _canary(1, _rollout(deadlineSeconds=30), _later(40)),
+    "the canary has no ready pod": _canary(1, _breaks(2)),
+    "the stable has no ready pod": _canary(1, _breaks(1)),
+    "neither has a ready pod": _canary(1, _breaks(1), _breaks(2)),
+    "it fails, the stable has no ready pod": _canary(1, _breaks(1), _judged("Fail")),
+    "it has failed": _canary(1, _judged("Fail"), lambda s: s.act(), _judged(None)),
+    "it has failed and is gone": _canary(1, _judged("Fail"), lambda s: s.act(), _judged(None), lambda s: s.converge()),
+    "it has failed and the stable dies": _canary(1, _judged("Fail"), lambda s: s.act(), _judged(None), _breaks(1)),
+    "aborted by a person": _canary(1, _says("abort")),
+    "retried by a person": _canary(1, _says("abort"), _retried, lambda s: s.act()),
+    "a newer version comes": _canary(1, lambda s: s.publish(3)),
+    "minReplicas is 0 in the middle": _canary(1, _scaled_to_zero),
+    "the guard": _guarded(),
+    "the guard, Prometheus is down": _guarded(_prometheus_is_down),
+    "the guard, paused by a person": _guarded(_says("pause")),
+    "the guard, a newer version comes": _guarded(lambda s: s.publish(3)),
+    "the guard, the new one has no ready pod": _guarded(_breaks(2)),
+    "the guard, the one before has no ready pod": _guarded(_breaks(1)),
+    "the guard, no holdback, errors": _guarded(
+        _edits(guard={"seconds": 60, "holdbackWeight": 0}), lambda s: s.act(), _judged("Fail")
+    ),
+    "it has failed in the guard": _guarded(_judged("Fail"), lambda s: s.act(), _judged(None)),
+    "the spec goes back in the guard": _guarded(lambda s: s.pin(1)),
+    "the guard is over, the one before drains": _guarded(_later(65)),
+    "all is done": _guarded(lambda s: s.converge()),
+    "a person goes back, the pods start": _guarded(_goes_back),
+    "a person has gone back": _guarded(_goes_back, lambda s: s.converge()),
+}
+OBSERVED: dict[str, Change] = {
+    "the canary waits for its first step": lambda serving: (serving.publish(2), serving.pass_time(20, every=5))[0],
+    "it would be promoted": lambda serving: _observed(serving, "Pass"),
+    "it would be rolled back": lambda serving: _observed(serving, "Fail"),
+}
+
+
+def _observed(serving: Serving, verdict: str) -> None:
+    serving.publish(2)
+    serving.pass_time(20, every=5)
+    for _ in range(2):
+        serving.say("promote")
+        serving.act()
+    serving.judge(verdict, rows=5000)
+    serving.pass_time(30, every=10)
+
+
 def test_the_three_conditions_in_every_state() -> None:
     """Available, Progressing and Ready, one line a state."""
     lines = ["nothing has served yet"]
     lines += [_line(name, Serving(model_deployment().gateway().obj()), change) for name, change in EMPTY.items()]
     lines += ["", "version 1 serves"]
     lines += [_line(name, _settled(), change) for name, change in SERVING.items()]
+    lines += ["", "version 1 serves, version 2 goes by steps"]
+    lines += [_line(name, stepping(), change) for name, change in ROLLOUT.items()]
+    lines += ["", "the same with automation: Observe"]
+    lines += [_line(name, stepping(automation="Observe"), change) for name, change in OBSERVED.items()]
     compare("conditions.txt", "\n".join(lines) + "\n")
 
 
@@ -227,4 +377,4 @@ def _settled() -> Serving:
 def _line(name: str, serving: Serving, change: Change) -> str:
     change(serving)
     found = [f"{type_}={'/'.join(value)}" for type_, value in serving.conditions().items()]
-    return "  " + name.ljust(48) + "".join(item.ljust(38) for item in found).rstrip()
+    return "  " + name.ljust(48) + "".join(item.ljust(42) for item in found).rstrip()
