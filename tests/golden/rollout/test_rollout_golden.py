@@ -211,7 +211,7 @@ SERVING: dict[str, Change] = {
 }
 
 
-# From a deployment whose version 1 serves and that goes by steps. ------------------------------------------------------
+# From a deployment whose version 1 serves and that goes by steps. -----------------------------------------------------
 def _canary(step: int, *changes: Change) -> Change:
     def change(serving: Serving) -> None:
         at_step(step, serving)
