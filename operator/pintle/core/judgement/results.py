@@ -103,6 +103,7 @@ def _result(
         pass_threshold=settings.pass_threshold,
         dry_run=dry_run or test in settings.dry_run,
         query=query,
+        subject=words,
         message="; ".join(part for part in parts if part),
         required=test in settings.required,
     )

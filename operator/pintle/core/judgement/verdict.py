@@ -45,6 +45,8 @@ class TestResult:
     dry_run: bool = False
     """Shown, but neither rolls back nor holds up a promotion."""
     query: str = ""
+    subject: str = ""
+    """What it is about beside the revision, such as `feature fare`; empty where the name says it all."""
     message: str = ""
     required: bool = True
     """Promotion waits for its Pass; a test that is not required may fail, and is else not waited for."""

@@ -97,7 +97,8 @@ def in_words(test: TestResult) -> str:
     """One line for people: what was measured of both, and on how much."""
     tested, control = test.tested, test.control
     against = f" against {_short(control.share)} of {control.rows:.0f}" if control.rows else ""
-    return f"{test.name}: {_short(tested.share)} of {tested.rows:.0f}{against}"
+    about = f" ({test.subject})" if test.subject else ""
+    return f"{test.name}{about}: {_short(tested.share)} of {tested.rows:.0f}{against}"
 
 
 def _belongs(judgement: Judgement, record: Record, pair: tuple[str, str], concurrent: bool) -> bool:
