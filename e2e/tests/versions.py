@@ -105,8 +105,8 @@ def artifact(made: Made) -> tuple[dict[str, bytes], str]:
             schema=schema,
             truth=truth,
             metrics={},
-            run={},
-            profile=build_profile(table, schema, truth, prediction),
+            run={"made": made.version},
+            profile=build_profile(table, schema, good, truth, prediction),
             example_json=example(good, schema, "BinaryClassification", prediction, rows),
         )
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}, digest
@@ -224,7 +224,7 @@ def _copy(kube: Kubectl, image: str, versions: Sequence[int], claim_name: str) -
         "import pathlib, shutil\n"
         "for source in sorted(pathlib.Path('/in').iterdir()):\n"
         f"    out = pathlib.Path('/out/{FOLDER}') / source.name; out.mkdir(parents=True, exist_ok=True)\n"
-        "    for path in source.glob('*.*'): shutil.copyfile(path, out / path.name)\n"
+        "    for path in source.glob('[!.]*'): shutil.copyfile(path, out / path.name)\n"
     )
     volumes: dict[str, Obj] = {f"/in/v{number}": {"configMap": {"name": f"made-v{number}"}} for number in versions}
     volumes["/out"] = {"persistentVolumeClaim": {"claimName": claim_name}}
