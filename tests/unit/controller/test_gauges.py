@@ -74,7 +74,7 @@ def finding(feature: str, bin: str = "") -> Finding:
 
 def test_drift_is_shown_per_feature_and_for_the_predictions() -> None:
     """Shares of unseen or missing values are no PSI and are left out."""
-    findings = Findings("aaaaaaaa", 0.0, (finding("temp"), finding("carrier", "unseen")), finding("score"))
+    findings = Findings("aaaaaaaa", 0.0, (finding("temp"), finding("carrier", "unseen")), score=finding("score"))
     found = lines(Store(), None, {KEY: findings})
     head = 'deployment="web",feature="%s",namespace="team",revision="aaaaaaaa",window="3600s"'
     assert found == {
