@@ -83,7 +83,7 @@ def trial_of(pods: list[Pod], at: list[float]) -> Trial:
     return trial
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(lives, min_size=1, max_size=5), cuts)
 def test_any_chunking_gives_the_same_judgement(found: list[Life], at: list[float]) -> None:
     """Looks at any moments and one replay of it all end in equal judgements, to the last bit."""
@@ -92,7 +92,7 @@ def test_any_chunking_gives_the_same_judgement(found: list[Life], at: list[float
     assert looks.judgement(ORIGIN + SECONDS) == replay.judgement(ORIGIN + SECONDS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(lives, min_size=1, max_size=5))
 def test_everything_that_was_scraped_is_counted_once(found: list[Life]) -> None:
     """Sums over the blocks equal what happened since the origin, through restarts, lost scrapes and new pods."""
@@ -117,8 +117,8 @@ def test_everything_that_was_scraped_is_counted_once(found: list[Life]) -> None:
 
 
 def hidden_restart(life: Life, pod: Pod) -> bool:
-    """No counter fell between the scrapes around a restart, so that nobody can see it."""
-    by_series = [dict(samples) for samples in pod.samples.values()]
+    """No counter fell between the scrapes around a restart, so that nobody can see it; cohorts may by themselves."""
+    by_series = [dict(samples) for (metric, _), samples in pod.samples.items() if "loss" not in metric]
     times = sorted({time for samples in by_series for time in samples})
     for second in life.restarts:
         moment = ORIGIN + second + life.phase

@@ -4,7 +4,8 @@
   at its own moment of the interval, so a block holds about one growth of each pod, and a lost scrape only makes the
   next one larger. Splitting it over the blocks it spans would invent fractions of requests.
 - A drop of any series of a pod is a restart of the process, and all of its series start from 0 again: those that have
-  grown past their old value in the meantime, too.
+  grown past their old value in the meantime, too. Only those of labels may begin again by themselves: a server forgets
+  old cohorts, and shows them from 0 when another label comes.
 - A series that is first seen late counts from 0, since servers make all series with the value 0 and a pod is scraped
   before it is given traffic. Late is more than YOUNG_SCRAPES after the first sample of all: what is there at the
   beginning has a past of its own, and its first sample is only where counting begins.
@@ -13,14 +14,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil, inf
 
 import numpy as np
 
 from pintle.contract import metrics as names
-from pintle.core.judgement.samples import FloatArray, RawSeries
+from pintle.core.judgement.samples import BoolArray, FloatArray, RawSeries
 
 YOUNG_SCRAPES = 5
 LOOKBACK_SCRAPES = YOUNG_SCRAPES + 1
@@ -36,6 +37,7 @@ Samples = dict[int, tuple[FloatArray, FloatArray]]
 """Channel number -> (times, values)."""
 LOSS_PARTS = {names.FEEDBACK_LOSS_COUNT: 0, names.FEEDBACK_LOSS_SUM: 1, names.FEEDBACK_LOSS_SQUARES: 2}
 MISSING_BIN = "missing"
+LOSS = "loss"
 
 
 def channel_of(metric: str, labels: Mapping[str, str]) -> Channel | None:
@@ -49,7 +51,7 @@ def channel_of(metric: str, labels: Mapping[str, str]) -> Channel | None:
         return ("missing", labels.get("feature", "")) if labels.get("bin") == MISSING_BIN else None
     if metric in LOSS_PARTS:
         cohort = _number(labels.get("cohort", ""))
-        return None if cohort != cohort else ("loss", cohort, LOSS_PARTS[metric])
+        return None if cohort != cohort else (LOSS, cohort, LOSS_PARTS[metric])
     return {names.PREDICTIONS: ROWS, names.MONITOR_DROPPED: (*DROPPED, labels.get("reason", ""))}.get(metric)
 
 
@@ -72,41 +74,49 @@ class PodCounters:
     times: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def advance(
-        self, items: list[tuple[int, FloatArray, FloatArray]], young_after: float
+        self, items: list[tuple[int, FloatArray, FloatArray]], young_after: float, alone: Collection[int] = ()
     ) -> tuple[FloatArray, FloatArray]:
         """Take new samples of series given as (channel number, times, values).
 
-        Answers (times [T], growth [len(items), T]); what was seen before is passed over.
+        Answers (times [T], growth [len(items), T]); what was seen before is passed over. Channels in `alone` may begin
+        again by themselves.
         """
         places = self._places([channel for channel, _, _ in items])
         times, values = self._aligned(places, items)
         if not len(times):
             return times, values
+        lone = np.array([channel in alone for channel, _, _ in items])
         before = self.last[places]
         if np.isnan(before).any() or np.isnan(values).any():
-            growth = self._one_by_one(places, times, values, young_after)
+            growth = self._one_by_one(places, times, values, young_after, lone)
         else:
             growth = values - np.concatenate([before[:, None], values[:, :-1]], axis=1)
-            restarted = (growth < 0).any(axis=0)
-            if restarted.any():
-                growth[:, restarted] = values[:, restarted]
-                self._restart()
+            dropped = growth < 0
+            if dropped.any():
+                restarted = dropped[~lone].any(axis=0)
+                growth = np.where(dropped | restarted, values, growth)
+                if restarted.any():
+                    self._restart()
             self.last[places] = values[:, -1]
         for place, (_, own, _) in zip(places, items, strict=True):
             self.times[place] = max(self.times[place], own[-1])
         return times, growth
 
-    def _one_by_one(self, places: list[int], times: FloatArray, values: FloatArray, young_after: float) -> FloatArray:
+    def _one_by_one(
+        self, places: list[int], times: FloatArray, values: FloatArray, young_after: float, lone: BoolArray
+    ) -> FloatArray:
         """The same for series that begin, end or lack samples."""
         growth = np.zeros_like(values)
         for column, time in enumerate(times):
             value = values[:, column]
             seen = ~np.isnan(value)
-            if (value[seen] < self.last[places][seen]).any():
-                self._restart()
             last = self.last[places]
+            dropped = seen & (value < last)
+            if (dropped & ~lone).any():
+                self._restart()
+                last = self.last[places]
             begins = np.isnan(last)
-            start = np.where(begins, 0.0 if time > young_after else value, last)
+            start = np.where(begins, 0.0 if time > young_after else value, np.where(dropped, 0.0, last))
             growth[seen, column] = (value - start)[seen]
             self.last[places] = np.where(seen, value, last)
         return growth
@@ -166,6 +176,8 @@ class Blocks:
         """Pod -> time of its newest sample."""
         self.closed = 0
         """Number of blocks taken; samples of theirs that come later count into the next one."""
+        self._alone: set[int] = set()
+        """Numbers of the channels of labels."""
         self._pods: dict[tuple[int, str], PodCounters] = {}
         self._open: dict[int, FloatArray] = {}
         self._since: float | None = None
@@ -180,6 +192,8 @@ class Blocks:
                 continue
             pod = item.labels.get("pod") or item.labels.get("instance", "")
             number = self.channels.setdefault(channel, len(self.channels))
+            if channel[0] == LOSS:
+                self._alone.add(number)
             begins = float(item.times[0])
             self.seen[arm][number] = min(self.seen[arm].get(number, begins), begins)
             group = groups.setdefault((arm, pod), {}).setdefault(item.labels.get("job", ""), {})
@@ -212,7 +226,8 @@ class Blocks:
     def _add(self, arm: int, pod: str, counters: PodCounters, samples: Samples) -> None:
         self.newest[pod] = max(self.newest.get(pod, -inf), *(float(times[-1]) for times, _ in samples.values()))
         young_after = (self._since or 0.0) + YOUNG_SCRAPES * self.grid_seconds
-        times, growth = counters.advance([(number, *part) for number, part in samples.items()], young_after)
+        items = [(number, *part) for number, part in samples.items()]
+        times, growth = counters.advance(items, young_after, self._alone)
         numbers = list(samples)
         for column, time in enumerate(times):
             block = ceil((time - self.origin) / self.grid_seconds) - 1

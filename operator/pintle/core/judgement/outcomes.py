@@ -24,6 +24,7 @@ SELECTORS = {
     names.FEEDBACK_LOSS_COUNT: "",
     names.FEEDBACK_LOSS_SUM: "",
     names.FEEDBACK_LOSS_SQUARES: "",
+    names.FEEDBACK_LOSS_SCALE: "",
 }
 """What a trial reads: metric -> matchers beside those of the deployment. Of the buckets, `le` of
 `Trial.slow_seconds` and +Inf are enough once the history is known."""

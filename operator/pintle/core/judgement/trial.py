@@ -59,6 +59,8 @@ class Trial:
         self._bound: set[str] = set()
         """Features that only the tested revision has: compared with the training rows."""
         self._reference: dict[str, float] = {}
+        self._scales: dict[str, float] = {}
+        """By revision: what a regression's errors are divided by."""
         self._answered = np.zeros(2)
         """Rows and requests of both arms: rows of one request may be bad all together."""
         self._early: list[FloatArray] = []
@@ -79,7 +81,7 @@ class Trial:
         """
         given = list(series)
         for item in given:
-            if item.metric == names.FEATURE_REFERENCE_RATIO:
+            if item.metric in (names.FEATURE_REFERENCE_RATIO, names.FEEDBACK_LOSS_SCALE):
                 self._refer(item)
         self._blocks.feed(given)
         while self._blocks.end(self._blocks.closed) + self._lag <= until:
@@ -114,9 +116,12 @@ class Trial:
         )
 
     def _refer(self, item: RawSeries) -> None:
-        """Remember the share of training rows that lacked a feature."""
+        """Remember the share of training rows that lacked a feature, and the scale of a revision's losses."""
         labels = item.labels
-        if labels.get("revision") == self.tested and labels.get("bin") == MISSING_BIN and len(item.values):
+        if item.metric == names.FEEDBACK_LOSS_SCALE:
+            if len(item.values) and labels.get("revision") in (self.tested, self.control):
+                self._scales[labels["revision"]] = float(item.values[-1])
+        elif labels.get("revision") == self.tested and labels.get("bin") == MISSING_BIN and len(item.values):
             self._reference[labels.get("feature", "")] = float(item.values[-1])
 
     def _score(self, grown: FloatArray, block: int) -> None:
@@ -224,14 +229,21 @@ class Trial:
             result(test, found, place, self.settings, elapsed, control, self.slow_seconds)
             for place, test in enumerate(ENTRIES)
             if test in self.settings.tests and (test == ERRORS or self._seen[0, place, 1] > 0)
+            if test != LOSS or self._same_scale
         ]
         if MISSING in self.settings.tests and self._features:
             tests.append(missing_result(found, self._features, self.settings, elapsed, control))
         return tuple(tests)
 
+    @property
+    def _same_scale(self) -> bool:
+        return len(set(self._scales.values())) <= 1
+
     def _message(self) -> str:
         if not self.control:
             return "no revision to compare with: only gross failure counts"
+        if not self._same_scale:
+            return "losses are not compared: model_feedback_loss_scale differs, set PINTLE_LOSS_SCALE for both"
         if not self.history.known and ERRORS not in self._learned:
             return f"dispersion {UNKNOWN_DISPERSION:g} assumed until ten minutes of the control are known"
         return ""

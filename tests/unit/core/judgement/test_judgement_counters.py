@@ -87,6 +87,22 @@ def test_a_restart_in_an_earlier_look_holds_for_series_that_come_later() -> None
     assert [list(cell[0, numbers]) for cell in taken if cell is not None] == [[50, 0], [4, 0], [1, 0], [2, 2]]
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_forgotten_cohort_is_no_restart(complete: bool) -> None:
+    """A server forgets old cohorts and shows them from 0 when a label comes: the pod's requests go on."""
+    labels = {"revision": "a", "pod": "p", "cohort": "0"}
+    samples = {95.0: 7.0, 105: 7, 115: 0, 125: 2} if complete else {95.0: 7.0, 115: 0, 125: 2}
+    cohort = RawSeries(
+        names.FEEDBACK_LOSS_COUNT,
+        labels,
+        np.array(list(samples)),
+        np.array([float(value) for value in samples.values()]),
+    )
+    found = counted(series({95: 1000, 105: 1002, 115: 1005, 125: 1006}), cohort, blocks=3)
+    assert found["ok"] == [2, 3, 1]
+    assert found["0.0"] == [0, 0, 2]
+
+
 def test_an_old_pod_is_counted_from_its_first_sample_on() -> None:
     """What a pod had counted before anybody looked is none of this rollout's, also where no lookback was fed."""
     found = counted(series({103: 1e6, 113: 1e6 + 4}), series({104: 5e5, 114: 5e5 + 1}, pod="q"), blocks=2)

@@ -230,6 +230,41 @@ def test_a_higher_loss_fails() -> None:
     assert [item.name for item in judgement.failing] == ["loss"]
 
 
+def scale(revision: str, value: float) -> RawSeries:
+    labels = {"revision": revision, "pod": f"{revision}-1"}
+    return RawSeries(names.FEEDBACK_LOSS_SCALE, labels, np.array([ORIGIN]), np.array([value]))
+
+
+def test_losses_of_unlike_scales_are_not_compared() -> None:
+    """A regression's loss is in units of its scale: with another one nothing is said, and the judgement says why."""
+    unlike = judge(labelled(0.1), 200, extra=[scale("new", 8), scale("old", 16)])
+    assert "loss" not in {item.name for item in unlike.tests}
+    assert "PINTLE_LOSS_SCALE" in unlike.message
+    alike = judge(labelled(0.1), 200, extra=[scale("new", 8), scale("old", 8)])
+    assert test(alike, "loss").verdict == FAIL
+
+
+def test_labels_that_came_to_the_other_revisions_pods_count() -> None:
+    """A label may come at any replica: it counts for the revision that predicted, wherever it was taken."""
+    foreign = Pod("new", "old-1")
+
+    def each(pod: Pod, second: int) -> None:
+        pod.answer(5)
+        if second > 10 and pod.name == "old-1":
+            pod.learn(int(ORIGIN), [0.1])
+            foreign.learn(int(ORIGIN), [0.9])
+            foreign.scrape(ORIGIN - 9.5 + second)
+
+    new, old = pods()
+    foreign.learn(int(ORIGIN), [])
+    steady((new, old), 110, each, ORIGIN - 10)
+    trial = Trial("new", "old", ORIGIN, SECOND, CALM)
+    trial.feed(stored((new, old, foreign)), ORIGIN + 100.5)
+    judgement = trial.judgement(ORIGIN + 100.5)
+    assert test(judgement, "loss").tested.share == pytest.approx(0.9)
+    assert (judgement.rows, test(judgement, "errors").control.rows) == (500, 500)
+
+
 def test_labels_of_one_request_count_as_one() -> None:
     """Requests of 50 rows, all labelled alike: a few bad requests are no evidence."""
 
