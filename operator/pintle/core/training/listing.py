@@ -17,7 +17,7 @@ from pintle.core.training.governor import LISTING, NEW, SAME, UNKNOWN
 from pintle.core.training.look import Look
 from pintle.core.training.memory import Listing, Memory
 from pintle.core.training.triggers import NEW_DATA, Trigger
-from pintle.resources.listing_pod import CONTAINER, listing_number
+from pintle.resources.listing_pod import CONTAINER, DEADLINE_SECONDS, listing_number
 
 
 def taken_in(look: Look, listing: Listing, newest: str | None) -> Listing:
@@ -97,4 +97,16 @@ def _said(look: Look, pod: Obj) -> tuple[str | None, str] | None:
         look.again.append(left)
     if podstate.phase(pod) in ("Failed", "Succeeded") or podstate.going(pod):
         return None, "the pod ended without a result"
+    return _overdue(look, pod)
+
+
+def _overdue(look: Look, pod: Obj) -> tuple[None, str] | None:
+    """A pod that no node takes, or that waits for a claim or a Secret, must not hold everything back for ever."""
+    made = parse_time(pod["metadata"].get("creationTimestamp"))
+    if made is None:
+        return None
+    left = made + look.policy.start_deadline + timedelta(seconds=DEADLINE_SECONDS) - look.now
+    if left <= timedelta(0):
+        return None, podstate.unschedulable(pod) or "the pod did not get to its end in time"
+    look.again.append(left)
     return None

@@ -24,6 +24,8 @@ def trained(builder: TrainingJobBuilder | None = None, **policy: Any) -> Trainin
     scene.settle()
     scene.succeeds("a", listing=L1, through="2013-02-28T23:00:00Z")
     scene.settle()
+    for pod in scene.world.owned("Pod", scene.parent):
+        scene.world.remove("Pod", pod["metadata"]["name"])
     scene.world.tick(7200)
     return scene
 
@@ -690,6 +692,21 @@ def test_a_listing_pod_that_cannot_start_is_given_up() -> None:
     assert "cannot be pulled" in scene.governor["listingMessage"]
 
 
+def test_a_listing_pod_that_no_node_takes_is_given_up() -> None:
+    """Nor one whose Secret is missing: after start deadline and its own, what waits for the listing may go on."""
+    scene = trained(polling(600))
+    scene.settle()
+    scene.world.set_status("Pod", "delays-listing-1", {"phase": "Pending"})
+    scene.asks(("FeatureDrift", "d1"))
+    scene.world.tick(899)
+    scene.settle()
+    assert scene.held == ("FeatureDrift", "ListingData")
+    scene.world.tick(1)
+    scene.settle()
+    assert scene.triggers == ["FeatureDrift", "Definition"]
+    assert "did not get to its end" in scene.governor["listingMessage"]
+
+
 def test_new_data_that_fail_are_not_tried_again_by_themselves() -> None:
     """The run has read them: the next is made of the next data."""
     scene = trained(polling(600), cooldownSeconds=0)
@@ -726,7 +743,6 @@ def test_without_on_new_data_nothing_is_listed() -> None:
 def test_a_listing_pod_that_the_api_server_refuses_breaks_nothing() -> None:
     """A full quota is no fault of the run that made the model."""
     scene = trained(polling(600))
-    scene.world.remove("Pod", "delays-listing-1")
     plan = scene.look(write_error="exceeded quota")
     assert [body["kind"] for body in plan.create] == ["Pod"]
     assert scene.succeeded == ("True", "Trained")
