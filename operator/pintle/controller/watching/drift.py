@@ -29,6 +29,8 @@ LONGEST_PAUSE = 30.0
 SHORTEST_PAUSE = 1.0
 MOST = 100
 """Deployments of one look, so that an answer has bounds: with 30 features about 7 MB for each window."""
+GROWS_AFTER = 600.0
+"""After an answer that was too much, or did not come in time, looks stay smaller for so long."""
 TOLD_AGAIN = 600.0
 """Figures in which nothing has changed that matters come into the status no oftener than this."""
 LOOP = "drift"
@@ -63,6 +65,7 @@ class DriftWatcher:
         self._looker = Looker(source, policy.scrape.total_seconds(), self._count)
         self._known: dict[Key, _Known] = {}
         self._most = MOST
+        self._grows_at = 0.0
 
     def findings(self, key: Key) -> Findings | None:
         """What the last look found; None before the first."""
@@ -119,13 +122,14 @@ class DriftWatcher:
             try:
                 seen = await self._looker.look(targets, at)
             except MetricsUnavailable as error:
+                self._most = max(1, len(targets) // 2)
+                self._grows_at = self._clock.monotonic() + GROWS_AFTER
                 if isinstance(error, QueryRefused) and len(targets) > 1:
-                    self._most = len(targets) // 2
                     targets = targets[: self._most]
                     continue
                 logger.warning("no look for drift: %s", error.message)
                 return [(t, Seen(t.identity.revision, at, at - t.made, error=error.message)) for t in targets]
-            if len(targets) == self._most:
+            if len(targets) == self._most and self._clock.monotonic() >= self._grows_at:
                 self._most = min(MOST, self._most + max(1, self._most // 10))
             return [(target, seen[target.identity]) for target in targets]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
@@ -15,8 +16,12 @@ from pintle.core.watching.find import Seen, is_young, label_windows, windows_of
 from pintle.core.watching.reference import Identity, Reference, identity_of, references
 from pintle.ports.metrics import MetricSource, MetricsUnavailable
 
+logger = logging.getLogger("pintle.watching")
+
 BLOCKS = (120, 12)
 """Bursts are looked for in blocks of so many parts of the shortest window: 30 s and 5 min of an hour."""
+MOST_BURSTS = 10
+"""Deployments whose bursts are estimated in one look: it is the dearest of the queries."""
 BURSTS_SECONDS = 3600.0
 """How long an estimate of bursts is good for;"""
 YOUNG_BURSTS_SECONDS = 300.0
@@ -98,7 +103,18 @@ class Looker:
             self._references |= {identity: made for identity, made in found.items() if identity in wanted}
 
     async def _estimate_bursts(self, targets: Sequence[Target], at: float) -> None:
-        due = [target for target in targets if self._bursts_due(target, at)]
+        due = [target for target in targets if self._bursts_due(target, at)][:MOST_BURSTS]
+        try:
+            found = await self._ask_bursts(due)
+        except MetricsUnavailable as error:
+            # Judged without; what is too much for Prometheus must not be asked again at every look.
+            logger.info("no estimate of bursts: %s", error.message)
+            found = {}
+        for target in due:
+            self._bursts[target.identity] = _Bursts(at, found.get(target.identity, {}))
+
+    async def _ask_bursts(self, due: Sequence[Target]) -> dict[Identity, dict[str, float]]:
+        """Design effects by feature, the larger of the two lengths of blocks."""
         found: dict[Identity, dict[str, float]] = {target.identity: {} for target in due}
         for span, wanted in _by_length(due, _shortest).items():
             for parts in BLOCKS:
@@ -111,8 +127,7 @@ class Looker:
                     if effects is not None and isfinite(sample.value):
                         feature = sample.labels.get("feature", "")
                         effects[feature] = max(effects.get(feature, 1.0), sample.value)
-        for identity, effects in found.items():
-            self._bursts[identity] = _Bursts(at, effects)
+        return found
 
     def _bursts_due(self, target: Target, at: float) -> bool:
         if target.monitoring.drift is None:
@@ -129,7 +144,21 @@ class Looker:
             if not found:
                 self._rules_again[seconds] = at + RULES_SECONDS
         left = [target for target in targets if target.identity not in found]
-        return found | await self._counts(queries.bins(_revisions(left), seconds)) if left else found
+        return found | await self._raw_window(left, seconds)
+
+    async def _raw_window(self, targets: Sequence[Target], seconds: int) -> dict[Identity, Counts]:
+        """From the counters: the long way only for revisions of which a pod restarted or went."""
+        if not targets:
+            return {}
+        changed = {identity_of(item.labels) for item in await self._ask(queries.unsteady(_revisions(targets), seconds))}
+        unsteady = [target for target in targets if target.identity in changed]
+        steady = [target for target in targets if target.identity not in changed]
+        found: dict[Identity, Counts] = {}
+        for query, wanted in ((queries.steady_bins, steady), (queries.bins, unsteady)):
+            if wanted:
+                counts = await self._counts(query(_revisions(wanted), seconds))
+                found |= {target.identity: counts[target.identity] for target in wanted if target.identity in counts}
+        return found
 
     async def _counts(self, query: str) -> dict[Identity, Counts]:
         profiles = {identity: reference.profile for identity, reference in self._references.items()}

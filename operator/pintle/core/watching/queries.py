@@ -20,6 +20,11 @@ REFERENCE = (
     metrics.PREDICTION_DRIFT_FLOOR,
     metrics.SCORE_BIN_ACCURACY,
 )
+LONG_SECONDS, POINTS = 600, 60
+"""Of a time longer than this so many samples of each series are read."""
+FINE_SECONDS, FINE_STEP, LOOKBACK = 21600, 60, 300
+BLOCKS = 24
+"""Blocks by which bursts are estimated, or fewer where a block is longer than their distance."""
 _BINS = f"{IDENTITY}, profile, feature, output, bin"
 
 
@@ -39,7 +44,13 @@ def growth(series: str, seconds: int) -> str:
     would be lost. Only for one that was reset, or whose pod is gone, `increase` has to do.
     """
     before = f"({series} offset {seconds}s or {series} * 0)"
-    return f"((({series} - {before}) unless resets({series}[{seconds}s]) > 0) or increase({series}[{seconds}s]))"
+    within = _range(series, seconds)
+    return f"((({series} - {before}) unless resets({within}) > 0) or increase({within}))"
+
+
+def _range(series: str, seconds: int) -> str:
+    """Samples of that time; of a long one so many at even distances: Prometheus bounds the samples of a query."""
+    return f"{series}[{seconds}s:{seconds // POINTS}s]" if seconds > LONG_SECONDS else f"{series}[{seconds}s]"
 
 
 def reference(revisions: Iterable[str]) -> str:
@@ -47,8 +58,33 @@ def reference(revisions: Iterable[str]) -> str:
     return f"max by (__name__, {_BINS}, window) ({selector(REFERENCE, revisions)})"
 
 
+def unsteady(revisions: Iterable[str], seconds: int) -> str:
+    """Of which revisions a pod restarted or went in the last `seconds`: their rows are counted by `bins`.
+
+    Looks at one series of each pod. Somewhat longer than the window, for `offset` looks back for five minutes, too.
+    """
+    rows = selector((metrics.PREDICTIONS,), revisions)
+    longer = seconds + LOOKBACK
+    within = f"{rows}[{longer}s]" if seconds <= FINE_SECONDS else f"{rows}[{longer}s:{FINE_STEP}s]"
+    return f"count by ({IDENTITY}) ((resets({within}) > 0) or (last_over_time({within}) unless {rows}))"
+
+
+def steady_bins(revisions: Iterable[str], seconds: int) -> str:
+    """Rows by bin of features and predictions in the last `seconds`, of revisions whose pods all stayed as they were.
+
+    Equal to `bins` for less: the sums of now less the sums of then, or whole where there was no then.
+    """
+    series = selector((metrics.FEATURE_BIN, metrics.PREDICTION_BIN), revisions)
+    return _steady(series, f"{series} offset {seconds}s")
+
+
+def _steady(now: str, then: str) -> str:
+    total = f"sum by ({_BINS}) ({now})"
+    return f"{total} - (sum by ({_BINS}) ({then}) or {total} * 0)"
+
+
 def bins(revisions: Iterable[str], seconds: int) -> str:
-    """Rows by bin of features and predictions in the last `seconds`, replicas summed."""
+    """Rows by bin of features and predictions in the last `seconds`, replicas summed, whatever became of the pods."""
     return f"sum by ({_BINS}) ({growth(selector((metrics.FEATURE_BIN, metrics.PREDICTION_BIN), revisions), seconds)})"
 
 
@@ -79,15 +115,15 @@ def labels(revisions: Iterable[str], seconds: int) -> str:
 def dispersion(revisions: Iterable[str], span: int, block: int) -> str:
     """How much more blocks of `block` seconds scatter around the proportions of the last `span` than independent rows.
 
-    Per feature (and output) the mean over the blocks of sum_b (x_b - n p_b)^2 / (n p_b), over occupied bins less one:
-    1 when rows are independent, the size of the bursts when alike rows come together.
+    Per feature (and output) the mean over BLOCKS blocks of sum_b (x_b - n p_b)^2 / (n p_b), which is
+    sum_b x_b^2 / (n p_b) - n, over the occupied bins less one: 1 when rows are independent, the size of the bursts when
+    alike rows come together. A pod that comes or goes in a block spoils that block only.
     """
     series = selector((metrics.FEATURE_BIN, metrics.PREDICTION_BIN), revisions)
     by = f"{IDENTITY}, profile, feature, output"
-    whole = f"({series} @ end() - ({series} offset {span}s @ end() or {series} @ end() * 0) >= 0)"
-    counts = f"sum by ({_BINS}) ({whole})"
-    share = f"({counts} / on ({by}) group_left () sum by ({by}) ({whole}) > 0)"
-    step = f"({series} - {series} offset {block}s >= 0)"
-    expected = f"({share} * on ({by}) group_left () (sum by ({by}) ({step}) > 0))"
-    score = f"sum by ({by}) ((sum by ({_BINS}) ({step}) - {expected}) ^ 2 / {expected})"
-    return f"avg_over_time(({score})[{span}s:{block}s]) / (count by ({by}) ({share}) - 1)"
+    counts = f"({_steady(f'{series} @ end()', f'{series} offset {span}s @ end()')} > 0)"
+    share = f"({counts} / on ({by}) group_left () sum by ({by}) ({counts}))"
+    step = f"(sum by ({_BINS}) ({series}) - sum by ({_BINS}) ({series} offset {block}s) >= 0)"
+    rows = f"(sum by ({by}) ({step}) > 0)"
+    score = f"sum by ({by}) ({step} ^ 2 / on ({_BINS}) {share}) / {rows} - {rows}"
+    return f"avg_over_time(({score})[{span}s:{max(block, span // BLOCKS)}s]) / (count by ({by}) ({share}) - 1)"
