@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.judgement import canary, drifting, raw
+from bench.judgement import canary, drifting, others, raw
 from bench.judgement.table import Tables
 from bench.report import arguments
 
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=2000, help="per cell")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} rollouts a cell, a tenth of the days")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=("canary", "earlier", "presets", "raw", "drift"), help="one part")
+    parser.add_argument("--only", choices=("canary", "earlier", "presets", "others", "raw", "drift"), help="one part")
     options = parser.parse_args()
     count = QUICK if options.quick else options.rollouts
     tables = Tables("Judgement, simulated")
@@ -32,6 +32,7 @@ def main() -> None:
         "canary": lambda: canary.main_table(tables, count, options.seed),
         "earlier": lambda: canary.earlier_table(tables, count, options.seed),
         "presets": lambda: canary.preset_table(tables, count, options.seed),
+        "others": lambda: others.others_table(tables, count, options.seed),
         "raw": lambda: raw.raw_table(tables, max(count // 40, 10), options.seed),
         "drift": lambda: drifting.every_table(tables, count, options.seed),
     }

@@ -43,6 +43,9 @@ class Rule:
     loss: bool = False
     """As a loss per row that is 0 or 1, in the mean form: what labels are judged by."""
 
+    history: float | None = None
+    """H, where it is not to be found from the stable's past."""
+
     @classmethod
     def of(cls, settings: Settings) -> Rule:
         """The test of errors as the operator makes it."""
@@ -69,7 +72,11 @@ def simulate(scene: Scene, rule: Rule, count: int, seed: int) -> Outcome:
 
 
 def _judge(scene: Scene, rule: Rule, count: int, rng: np.random.Generator) -> Outcome:
-    history = _history(past(scene, count, rng), rule) if rule.dispersion else None
+    history = None
+    if rule.history is not None:
+        history = np.full(count, rule.history)
+    elif rule.dispersion:
+        history = _history(past(scene, count, rng))
     canary, stable = (_blocks(arm, rule.grid) for arm in rollouts(scene, count, rng))
     scores = Scores.zeros((count,), dispersion_lengths(rule.grid))
     found = Outcome(*(np.full(count, fill) for fill in (np.inf, 0.0, np.inf, 0.0)))
@@ -98,7 +105,7 @@ def evidence(scores: Scores, rule: Rule, history: np.ndarray | None) -> tuple[np
     return worse, log_evidence(rule.margin * w - s, variance(scores.total, rule.margin), one, RHO)
 
 
-def _history(arm: Arms, rule: Rule) -> np.ndarray:
+def _history(arm: Arms) -> np.ndarray:
     """H [R]: as `history.stable_dispersion`, for all rollouts at once."""
     size = int(WINDOW_SECONDS)
     windows = [

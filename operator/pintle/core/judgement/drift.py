@@ -73,7 +73,7 @@ def drifts(
     """
     spread = np.maximum(np.asarray(effect, dtype=np.float64), 1.0)
     _, plain = psi_low(counts, reference)
-    _, sure = psi_low(counts / spread[..., None], reference)
+    sure = plain if (spread == 1).all() else psi_low(counts / spread[..., None], reference)[1]
     return np.asarray((counts.sum(axis=-1) >= min_rows) & (sure > min_psi) & (plain > floor))
 
 
