@@ -163,6 +163,7 @@ DELAYS = obj(
         "modelName": "delays",
         "follow": "Latest",
         "onPromoted": {"alias": "champion"},
+        "traffic": {"gateway": {"parentRefs": [{"name": "web"}], "hostnames": ["models.example.org"], "path": "/delays"}},
         "rollout": {
             "sensitivity": "Balanced",
             "steps": [{"weight": 5, "minSeconds": 60}, {"weight": 25, "minSeconds": 1200}, {"weight": 50}],
@@ -202,7 +203,7 @@ DELAYS = obj(
 FARES = obj(
     "ModelDeployment",
     "fares",
-    {"modelName": "fares", "version": 1, "automation": "Observe", "rollout": {"sensitivity": "Fast"}},
+    {"modelName": "fares", "version": 1, "automation": "Observe"},
     {
         "conditions": [
             condition("Available", "True", "Serving"),

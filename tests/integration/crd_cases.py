@@ -108,8 +108,11 @@ def routed(**fields: Any) -> Object:
 
 def canary(**changes: Any) -> Object:
     """A deployment whose revisions go by steps; changes below spec.rollout."""
+    routed = {"gateway": {"parentRefs": [{"name": "edge"}]}}
     return model_deployment(
-        rollout={"sensitivity": "Balanced"}, **{f"rollout__{path}": value for path, value in changes.items()}
+        rollout={"sensitivity": "Balanced"},
+        traffic=routed,
+        **{f"rollout__{path}": value for path, value in changes.items()},
     )
 
 
@@ -500,6 +503,12 @@ MODEL_DEPLOYMENT = [
         "steps need at least one with a weight",
         canary(steps=[{"pause": True}, {"weight": 1}]),
         canary(steps=[{"pause": True}]),
+    ),
+    Case(
+        "steps: a route",
+        "a rollout in steps needs traffic.gateway: without a route there are no shares",
+        canary(steps=[{"weight": 5}]),
+        model_deployment(rollout={"steps": [{"weight": 5}]}),
     ),
     Case(
         "metrics: for a canary",

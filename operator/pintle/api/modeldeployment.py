@@ -192,6 +192,11 @@ class ModelDeploymentSpec(ApiModel):
             "!has(self.follow) || !has(self.onPromoted) || self.follow != self.onPromoted.alias",
             "onPromoted must not move the alias that follow waits for",
         ),
+        cel(
+            "!has(self.rollout) || !(has(self.rollout.sensitivity) || has(self.rollout.steps))"
+            " || (has(self.traffic) && has(self.traffic.gateway))",
+            "a rollout in steps needs traffic.gateway: without a route there are no shares",
+        ),
     )
 
 
