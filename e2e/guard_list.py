@@ -261,4 +261,49 @@ STORAGE: tuple[Guard, ...] = (
     ),
 )
 
-GUARDS: tuple[Guard, ...] = OPERATOR + SERVING + TRAINING + ENDINGS + STORAGE
+RETRAINING: tuple[Guard, ...] = (
+    Guard(
+        test="test_data_that_land_are_trained_once_and_against_the_champion",
+        file=f"{CORE}/training/listing.py",
+        line="    if listing.digest is None or listing.digest == memory.read:\n",
+        instead="    if listing.digest is None:\n",
+        why="data that the last run has read are nothing new",
+    ),
+    Guard(
+        test="test_data_that_land_are_trained_once_and_against_the_champion",
+        file="operator/pintle/train/gates.py",
+        line="    return _Rival({champion.name: champion.prediction}, champion.later, about)\n",
+        instead="    return _Rival(evidence.baselines, everything)\n",
+        why="a candidate is compared with the champion, not with the baseline",
+    ),
+    Guard(
+        test="test_a_worse_candidate_is_refused_and_kept",
+        file=f"{CORE}/training/champion.py",
+        line="""    return max(named or others, key=lambda version: int(version["spec"]["version"]), default=None)\n""",
+        instead="    return None\n",
+        why="the newest version that is Ready is the champion where none has the alias",
+    ),
+    Guard(
+        test="test_data_that_break_the_schema_train_nothing_by_themselves",
+        file=f"{CORE}/training/memory.py",
+        line="    if counts_as_failure(entry):\n",
+        instead="    if not entry:\n",
+        why="a run that broke counts against the limit of failures in a row",
+    ),
+    Guard(
+        test="test_the_brakes_hold_and_a_person_goes_on",
+        file=f"{CORE}/training/governor.py",
+        line="    if len(times) < limit:\n",
+        instead="    if len(times) < 100:\n",
+        why="no more than maxPerDay runs are triggered in 24 hours",
+    ),
+    Guard(
+        test="test_the_brakes_hold_and_a_person_goes_on",
+        file=f"{CORE}/training/retrain.py",
+        line=" if trigger is not None and trigger.key not in memory.seen)",
+        instead=" if trigger is not None)",
+        why="the id of a person's word is answered once",
+    ),
+)
+
+GUARDS: tuple[Guard, ...] = OPERATOR + SERVING + TRAINING + ENDINGS + STORAGE + RETRAINING
