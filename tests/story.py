@@ -163,7 +163,7 @@ DELAYS = obj(
         "modelName": "delays",
         "follow": "Latest",
         "onPromoted": {"alias": "champion"},
-        "traffic": {"gateway": {"parentRefs": [{"name": "web"}], "hostnames": ["models.example.org"], "path": "/delays"}},
+        "traffic": {"gateway": {"parentRefs": [{"name": "web"}], "path": "/delays"}},
         "rollout": {
             "sensitivity": "Balanced",
             "steps": [{"weight": 5, "minSeconds": 60}, {"weight": 25, "minSeconds": 1200}, {"weight": 50}],
