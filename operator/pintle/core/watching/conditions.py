@@ -74,6 +74,8 @@ def _condition(watching: Watching, cause: str) -> Condition | None:
         return Condition(type_, TRUE, type_, message or str((before or {}).get("message", "")))
     error = watching.metrics_error or (findings.error if findings is not None else "")
     if before is not None and verdict is None and (was or not error):
+        if findings is not None and before["status"] == UNKNOWN:
+            return None
         return Condition(type_, before["status"], before["reason"], before.get("message", ""))
     if error or verdict == SOURCE_ERROR:
         return Condition(type_, UNKNOWN, reasons.METRICS_UNAVAILABLE, error or _message(findings, cause))

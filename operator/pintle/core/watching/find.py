@@ -53,8 +53,13 @@ def label_windows(monitoring: Monitoring) -> tuple[int, ...]:
 
 
 def is_young(drift: Drift, lived: float) -> bool:
-    """Whether these still are its first rows. A replay at another speed names what stands for a day."""
-    return lived <= next((w.seconds for w in drift.windows if w.floor == FIRST_DAY), SECONDS[FIRST_DAY])
+    """Whether these still are its first rows: of a day, or of twice the shortest window.
+
+    A replay at another speed shows by the floors that its windows name how long a day is.
+    """
+    speed = max(window.seconds / SECONDS[window.floor] if window.floor else 1.0 for window in drift.windows)
+    shortest = min(window.seconds for window in drift.windows)
+    return lived <= max(SECONDS[FIRST_DAY] * speed, 2 * shortest)
 
 
 def for_periods(monitoring: Monitoring) -> int:

@@ -105,12 +105,22 @@ def test_before_the_first_window_has_passed_there_is_no_skew() -> None:
 
 
 def test_a_replay_says_what_its_day_is() -> None:
-    """With a window of 20 s that stands for a day, the first day is over after 20 s."""
-    spec = Monitoring.model_validate({"drift": {"windows": [{"seconds": 20, "floor": "1d"}]}})
+    """Windows of 5 s and 100 s that stand for an hour and a day: the first day is over after 120 s."""
+    windows = [{"seconds": 5, "floor": "1h"}, {"seconds": 100, "floor": "1d"}]
+    spec = Monitoring.model_validate({"drift": {"windows": windows}})
     start = Counts({"calm": SAME, "moving": MOVED}, SAME)
-    fast = {"windows": {20: Counts({"calm": SAME, "moving": SAME}, SAME)}, "since_start": start}
-    assert looks(seen(SAME, lived=20.0, **fast), spec=spec).verdicts["TrainingServingSkew"] == "Fail"
-    assert "TrainingServingSkew" not in looks(seen(SAME, lived=21.0, **fast), spec=spec).verdicts
+    fast = {"since_start": start}
+    assert looks(seen(SAME, lived=120.0, **fast), spec=spec).verdicts["TrainingServingSkew"] == "Fail"
+    assert "TrainingServingSkew" not in looks(seen(SAME, lived=121.0, **fast), spec=spec).verdicts
+
+
+def test_windows_longer_than_a_day_make_the_first_rows_longer() -> None:
+    """With a week as the only window the first two weeks count, else there would be no floor to judge by."""
+    spec = Monitoring.model_validate({"drift": {"windows": [{"seconds": 7 * DAY}]}})
+    start = Counts({"calm": SAME, "moving": MOVED}, SAME)
+    for days, verdict in ((6, "NeedMoreData"), (8, "Fail"), (15, None)):
+        found = looks(seen(SAME, lived=days * DAY, since_start=start), spec=spec)
+        assert found.verdicts.get("TrainingServingSkew") == verdict
 
 
 def test_estimated_accuracy_is_judged_against_its_bound() -> None:
