@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pintle.contract.names import API_VERSION
 from pintle.ports.kinds import WATCHED
@@ -177,5 +178,5 @@ def _at_rest(running: OperatorProcess) -> bool:
     try:
         running.wait_leading(10)
         return running.metric("pintle_operator_queue_depth") == 0 and running.lives(0.0)
-    except (AssertionError, OSError):
+    except (AssertionError, OSError, httpx.TransportError):
         return False
