@@ -133,7 +133,7 @@ TRAINING: tuple[Guard, ...] = (
     ),
     Guard(
         test="test_the_training_code_sees_no_key_no_token_and_no_evaluation_row",
-        file=f"{RESOURCES}/run_job.py",
+        file=f"{RESOURCES}/run_pod.py",
         line="""        mount("record-train", folders.RECORD_TRAIN),
     ]
     more: """,
@@ -145,7 +145,7 @@ TRAINING: tuple[Guard, ...] = (
     ),
     Guard(
         test="test_the_training_code_sees_no_key_no_token_and_no_evaluation_row",
-        file=f"{RESOURCES}/run_job.py",
+        file=f"{RESOURCES}/run_pod.py",
         line='        "automountServiceAccountToken": False,\n',
         instead="",
         why="a run pod has no token for the API server",

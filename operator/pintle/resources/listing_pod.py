@@ -19,7 +19,7 @@ from pintle.resources.pods import (
     owner_reference,
     scratch,
 )
-from pintle.resources.run_job import RunnerDefaults
+from pintle.resources.run_pod import RunnerDefaults
 
 CONTAINER = names.CONTAINER_LISTING
 DEADLINE_SECONDS = 600

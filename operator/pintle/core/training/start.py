@@ -11,7 +11,8 @@ from pintle.core.training.definition import because, known_identities, run_name,
 from pintle.core.training.look import Look
 from pintle.core.training.triggers import PERSON, Trigger
 from pintle.resources.listing_pod import listing_pod, listing_pod_name
-from pintle.resources.run_job import Marks, RunnerDefaults, run_job
+from pintle.resources.run_job import Marks, run_job
+from pintle.resources.run_pod import RunnerDefaults
 
 
 def start_run(
