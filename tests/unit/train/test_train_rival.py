@@ -14,6 +14,8 @@ from pintle.train.champion import Champion, _does_not_fit, _in_order, _later, si
 from pintle.train.gates import Evidence, judge
 from pintle.train.listing import in_words, listing_digest
 from pintle.train.partitions import select
+from pintle.train.schemas import columns_to_read, more_columns
+from pintle.train.split import split
 from pintle.train.storage import ObjectInfo
 from pintle.train.truth import Truth
 
@@ -161,6 +163,35 @@ def test_classes_come_in_the_candidates_order() -> None:
     raw = manifest(task=MULTICLASS, outputs={"labels": ["c", "a", "b"]})
     truth = Truth(MULTICLASS, ("a", "b", "c"), np.array([0]))
     assert _in_order(np.array([[0.7, 0.2, 0.1]]), raw, truth).tolist() == [[0.2, 0.1, 0.7]]
+
+
+NEEDS = [{"name": "x", "type": "Number"}, {"name": "zip", "type": "String"}, {"name": "late", "type": "Number"}]
+
+
+def test_columns_of_the_champion_are_read_besides_the_declared_ones() -> None:
+    """As text where it wants text; what the candidate declares itself stays as declared."""
+    columns, strings = columns_to_read(SCHEMA, NEEDS)
+    assert (columns, strings) == ({"x", "late", "time", "zip"}, {"zip"})
+    assert columns_to_read({"target": "late"}, NEEDS) == (None, set())
+
+
+def test_what_the_champion_needs_comes_as_a_model_meets_it() -> None:
+    """Only what the candidate has not, never target or time, and not what has another type by now."""
+    frame = pd.DataFrame({"x": [1.0, 2.0], "zip": ["a", None], "late": [0, 1], "time": TIMES[:2]})
+    found = more_columns(
+        frame, SCHEMA, [*NEEDS, {"name": "time", "type": "Number"}, {"name": "gone", "type": "Number"}]
+    )
+    assert found.to_dict("list") == {"zip": ["a", ""]}
+    assert list(more_columns(frame.assign(zip=[1, 2]), SCHEMA, NEEDS)) == []
+
+
+def test_what_the_champion_needs_moves_no_row_to_the_other_side() -> None:
+    """Without a time rows are held back by hash: of the candidate's columns alone."""
+    schema = {"target": "late", "features": [{"name": "x", "type": "Number"}]}
+    frame = pd.DataFrame({"x": np.arange(1000.0), "late": np.arange(1000) % 2})
+    plain = split(frame, None, None, schema)
+    more = split(frame.assign(zip="a"), None, None, schema)
+    assert plain.evaluate["x"].tolist() == more.evaluate["x"].tolist()
 
 
 # Listings -------------------------------------------------------------------------------------------------------------
