@@ -91,10 +91,10 @@ def test_data_that_land_are_trained_once_and_against_the_champion(ready: Kubectl
 
 def test_a_worse_candidate_is_refused_and_kept(ready: Kubectl) -> None:
     """A model that has learned less than the champion is registered with the figures that beat it, and not Ready."""
-    gates = [{"metric": "brier", "comparedTo": "Champion"}]
-    ready.apply(training_job(gates=gates))
+    ready.apply(training_job())
     until(ready, ended(1))
     ready.wait("modelversion", "late-v1", "Ready", timeout=120)
+    gates = [{"metric": "brier", "comparedTo": "Champion"}]
     ready.apply(training_job(gates=gates, hyperparameters=[{"name": "c", "value": "0.0001"}]))
     status = until(ready, ended(2))
     assert status["runs"][0]["reason"] == "GatesFailed"
