@@ -38,6 +38,8 @@ class FakePrometheus:
         self.moved: set[str] = set()
         self.recorded: set[str] = set()
         self.restarted: set[str] = set()
+        self.bursts = 1.0
+        self.refused = ""
         self.error: MetricsUnavailable | None = None
         self.limit = math.inf
 
@@ -48,11 +50,13 @@ class FakePrometheus:
         self.queries.append(query)
         if self.error is not None:
             raise self.error
+        if self.refused and query.startswith(self.refused):
+            raise MetricsUnavailable("Prometheus gave no answer in time")
         asked = [(name, revision) for name, revision in sorted(self.deployments) if revision in query]
         if len(asked) > self.limit:
             raise QueryRefused("the answer is larger than 64 MiB")
         if query.startswith("avg_over_time"):
-            return []
+            return [sample(name, revision, self.bursts, feature="x") for name, revision in asked]
         if query.startswith("count by"):
             return [sample(name, revision, 1.0) for name, revision in asked if name in self.restarted]
         if query.startswith("(pintle:"):
@@ -148,12 +152,12 @@ async def test_all_that_is_due_is_asked_for_at_once() -> None:
         counts.append(len(scene.prometheus.queries))
         verdicts = [about(scene, key).verdicts["FeatureDrift"] for key in keys]
         assert verdicts == ["Fail", *["Pass"] * (many - 1)]
-    # references, two estimates of bursts; the window: is it recorded, whose pods restarted, the counters
+    # references; the window: is it recorded, whose pods restarted, the counters; bursts in blocks of two lengths
     assert counts == [6, 6]
 
 
 async def test_a_reference_is_asked_for_once() -> None:
-    """It never changes; and bursts are estimated once an hour."""
+    """It never changes."""
     scene = Scene()
     scene.add("delays")
     await scene.look()
@@ -196,6 +200,35 @@ async def test_without_rules_they_are_looked_for_now_and_then() -> None:
         await scene.look(after=60)
         asked.append(sum(query.startswith("(pintle:") for query in scene.prometheus.queries))
     assert asked == [1] + [0] * 9 + [1]
+
+
+async def test_bursts_are_estimated_where_something_would_alarm() -> None:
+    """Of the deployment that has moved, once an hour; rows that come by twenties then say too little to alarm."""
+    scene = Scene()
+    calm, moved = scene.add("calm", revision="00000001"), scene.add("moved", revision="00000002")
+    scene.prometheus.moved = {"moved"}
+    scene.prometheus.bursts = 20.0
+    for _ in range(50):
+        await scene.look(after=60)
+    asked = [query for query in scene.prometheus.queries if query.startswith("avg_over_time")]
+    assert [("00000001" in query, "00000002" in query) for query in asked] == [(False, True)] * 2
+    assert [about(scene, key).verdicts["FeatureDrift"] for key in (calm, moved)] == ["Pass", "Pass"]
+    scene.prometheus.bursts = 1.0
+    for _ in range(12):
+        await scene.look(after=60)
+    assert about(scene, moved).verdicts["FeatureDrift"] == "Fail"
+
+
+async def test_an_estimate_that_does_not_come_is_no_error() -> None:
+    """The look goes on without; it is not asked again for an hour."""
+    scene = Scene()
+    key = scene.add("moved")
+    scene.prometheus.moved = {"moved"}
+    scene.prometheus.refused = "avg_over_time"
+    for _ in range(3):
+        await scene.look(after=60)
+    assert (about(scene, key).periods["FeatureDrift"], about(scene, key).error) == (3, "")
+    assert sum(query.startswith("avg_over_time") for query in scene.prometheus.queries) == 1
 
 
 async def test_looks_keep_to_the_period_of_each_deployment() -> None:
@@ -308,7 +341,7 @@ async def test_first_rows_are_compared_while_a_revision_is_young() -> None:
     scene.prometheus.moved = {"delays"}
     await scene.look()
     assert about(scene, key).verdicts["TrainingServingSkew"] == "Fail"
-    asked = len(scene.prometheus.queries)
+    asked = sum(not query.startswith("avg_over_time") for query in scene.prometheus.queries)
     old = Scene()
     key = old.add("delays")
     await old.look()

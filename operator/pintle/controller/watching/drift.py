@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pintle.controller.queue import KeyedQueue
 from pintle.controller.store import Store
 from pintle.controller.telemetry import Metrics
-from pintle.controller.watching.drift_look import Looker
+from pintle.controller.watching.drift_look import Looker, apart
 from pintle.controller.watching.drift_targets import Target, Targets
 from pintle.core.judgement.findings import Findings
 from pintle.core.plan import Key, Policy
-from pintle.core.watching.find import Seen, find, for_periods, signature
+from pintle.core.watching.find import Seen, find, for_periods, signature, would_alarm
+from pintle.core.watching.reference import Identity
 from pintle.ports.clock import Clock
 from pintle.ports.metrics import MetricSource, MetricsUnavailable, QueryRefused
 
@@ -97,8 +98,9 @@ class DriftWatcher:
             return 0
         with self._metrics.watch_seconds.labels(LOOP).time():
             seen = await self._see([targets[key] for key in due[: self._most]])
-            for target, found in seen:
-                self._take(target, found)
+            found = await self._judge(seen)
+            for (target, look), findings in zip(seen, found, strict=True):
+                self._take(target, look, findings)
         return len(seen)
 
     def _keep_up(self, targets: Mapping[Key, Target]) -> None:
@@ -133,13 +135,35 @@ class DriftWatcher:
                 self._most = min(MOST, self._most + max(1, self._most // 10))
             return [(target, seen[target.identity]) for target in targets]
 
-    def _take(self, target: Target, seen: Seen) -> None:
+    async def _judge(self, seen: list[tuple[Target, Seen]]) -> list[Findings]:
+        """Findings of each; those that would alarm once more, with an estimate of how bursty their rows are."""
+        before = [self._known[target.key].findings for target, _ in seen]
+
+        def judge(bursts: Mapping[Identity, Mapping[str, float]]) -> list[Findings]:
+            return [
+                find(target.monitoring, replace(look, bursts=bursts.get(target.identity, look.bursts)), last)
+                for (target, look), last in zip(seen, before, strict=True)
+            ]
+
+        features = sum(len(look.reference.features) for _, look in seen if look.reference is not None)
+        found = await apart(lambda: judge({}), features)
+        suspects = [
+            target
+            for (target, look), findings in zip(seen, found, strict=True)
+            if would_alarm(findings) and not self._looker.is_estimated(target, look.at)
+        ]
+        if not suspects:
+            return found
+        bursts = await self._looker.estimate(suspects, seen[0][1].at)
+        return await apart(lambda: judge(bursts), features)
+
+    def _take(self, target: Target, seen: Seen, findings: Findings) -> None:
         known = self._known[target.key]
         before, periods = known.findings, for_periods(target.monitoring)
-        known.findings = find(target.monitoring, seen, before)
+        known.findings = findings
         now = self._clock.monotonic()
         known.due = now + (min(target.period, LONGEST_PAUSE) if seen.error else target.period)
-        changed = before is None or signature(before, periods) != signature(known.findings, periods)
+        changed = before is None or signature(before, periods) != signature(findings, periods)
         if changed or now - known.told >= TOLD_AGAIN:
             known.told = now
             self._queue.add(target.key)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from typing import TypeVar
 
 from pintle.controller.watching.drift_targets import Target
 from pintle.core.judgement.samples import Sample
@@ -17,15 +19,17 @@ from pintle.core.watching.reference import Identity, Reference, identity_of, ref
 from pintle.ports.metrics import MetricSource, MetricsUnavailable
 
 logger = logging.getLogger("pintle.watching")
+Result = TypeVar("Result")
+
+MANY = 3_000
+"""Samples, or findings, that take more than a few milliseconds."""
 
 BLOCKS = (120, 12)
 """Bursts are looked for in blocks of so many parts of the shortest window: 30 s and 5 min of an hour."""
 MOST_BURSTS = 10
-"""Deployments whose bursts are estimated in one look: it is the dearest of the queries."""
+"""Deployments whose bursts are estimated in one look."""
 BURSTS_SECONDS = 3600.0
-"""How long an estimate of bursts is good for;"""
-YOUNG_BURSTS_SECONDS = 300.0
-"""in the first hour of a revision no longer than this."""
+"""How long an estimate of bursts is good for."""
 RULES_SECONDS = 600.0
 """Without recording rules it is asked again after so long whether there are some now."""
 
@@ -58,7 +62,6 @@ class Looker:
     async def look(self, targets: Sequence[Target], at: float) -> dict[Identity, Seen]:
         """What Prometheus says about these targets at `at` (unix seconds). Raises MetricsUnavailable."""
         await self._refer(targets)
-        await self._estimate_bursts(targets, at)
         windows: dict[Identity, dict[int, Counts]] = {target.identity: {} for target in targets}
         labels: dict[Identity, dict[int, LabelCounts]] = {target.identity: {} for target in targets}
         for seconds, wanted in _by_length(targets, _drift_lengths).items():
@@ -73,6 +76,23 @@ class Looker:
             target.identity: self._seen(target, at, windows[target.identity], labels[target.identity], totals)
             for target in targets
         }
+
+    def is_estimated(self, target: Target, at: float) -> bool:
+        """It is known how bursty its rows are."""
+        return at - self._bursts.get(target.identity, _Bursts()).at < BURSTS_SECONDS
+
+    async def estimate(self, targets: Sequence[Target], at: float) -> dict[Identity, Mapping[str, float]]:
+        """Design effects by feature of the first MOST_BURSTS: for those that would alarm, it is the dearest query."""
+        chosen = targets[:MOST_BURSTS]
+        try:
+            found = await self._ask_bursts(chosen)
+        except MetricsUnavailable as error:
+            # Judged without; what is too much for Prometheus must not be asked again at every look.
+            logger.info("no estimate of bursts: %s", error.message)
+            found = {}
+        for target in chosen:
+            self._bursts[target.identity] = _Bursts(at, found.get(target.identity, {}))
+        return {target.identity: self._bursts[target.identity].effects for target in chosen}
 
     def _seen(
         self,
@@ -91,7 +111,7 @@ class Looker:
             windows=windows,
             since_start=totals.get(identity, Counts()) if _is_young(target, at) else None,
             labels=labels,
-            bursts=self._bursts.get(identity, _Bursts()).effects,
+            bursts=self._bursts[identity].effects if self.is_estimated(target, at) else {},
         )
 
     async def _refer(self, targets: Sequence[Target]) -> None:
@@ -101,17 +121,6 @@ class Looker:
             wanted = {target.identity for target in unknown}
             found = references(await self._ask(queries.reference(_revisions(unknown))))
             self._references |= {identity: made for identity, made in found.items() if identity in wanted}
-
-    async def _estimate_bursts(self, targets: Sequence[Target], at: float) -> None:
-        due = [target for target in targets if self._bursts_due(target, at)][:MOST_BURSTS]
-        try:
-            found = await self._ask_bursts(due)
-        except MetricsUnavailable as error:
-            # Judged without; what is too much for Prometheus must not be asked again at every look.
-            logger.info("no estimate of bursts: %s", error.message)
-            found = {}
-        for target in due:
-            self._bursts[target.identity] = _Bursts(at, found.get(target.identity, {}))
 
     async def _ask_bursts(self, due: Sequence[Target]) -> dict[Identity, dict[str, float]]:
         """Design effects by feature, the larger of the two lengths of blocks."""
@@ -128,12 +137,6 @@ class Looker:
                         feature = sample.labels.get("feature", "")
                         effects[feature] = max(effects.get(feature, 1.0), sample.value)
         return found
-
-    def _bursts_due(self, target: Target, at: float) -> bool:
-        if target.monitoring.drift is None:
-            return False
-        good_for = BURSTS_SECONDS if at - target.made > BURSTS_SECONDS else YOUNG_BURSTS_SECONDS
-        return at - self._bursts.get(target.identity, _Bursts()).at >= good_for
 
     async def _window(self, targets: Sequence[Target], seconds: int, at: float) -> dict[Identity, Counts]:
         """From the recording rules where they are loaded, else from the counters."""
@@ -162,7 +165,8 @@ class Looker:
 
     async def _counts(self, query: str) -> dict[Identity, Counts]:
         profiles = {identity: reference.profile for identity, reference in self._references.items()}
-        return bin_counts(await self._ask(query), profiles)
+        samples = await self._ask(query)
+        return await apart(lambda: bin_counts(samples, profiles), len(samples))
 
     async def _ask(self, query: str) -> list[Sample]:
         try:
@@ -172,6 +176,11 @@ class Looker:
             raise
         self._asked("ok")
         return samples
+
+
+async def apart(work: Callable[[], Result], size: int) -> Result:
+    """The result of pure work; of much of it in a thread, so that looks at rollouts do not wait for it."""
+    return await asyncio.to_thread(work) if size > MANY else work()
 
 
 def _revisions(targets: Iterable[Target]) -> list[str]:

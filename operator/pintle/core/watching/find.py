@@ -249,6 +249,11 @@ def _lasting(found: Findings, cause: str) -> int | None:
     return max((finding.looks for finding in about if finding is not None), default=0)
 
 
+def would_alarm(found: Findings) -> bool:
+    """Something drifts by these counts: now it matters how bursty they are."""
+    return any(found.verdicts.get(cause) == FAIL for cause in (FEATURE_DRIFT, PREDICTION_DRIFT, SKEW))
+
+
 def signature(found: Findings, periods: int) -> object:
     """What of it matters: findings with the same one say the same, in other figures."""
     reached = tuple(

@@ -24,7 +24,7 @@ LONG_SECONDS, POINTS = 600, 60
 """Of a time longer than this so many samples of each series are read."""
 FINE_SECONDS, FINE_STEP, LOOKBACK = 21600, 60, 300
 BLOCKS = 24
-"""Blocks by which bursts are estimated, or fewer where a block is longer than their distance."""
+"""Pairs of blocks by which bursts are estimated, or fewer where a block is longer than their distance."""
 _BINS = f"{IDENTITY}, profile, feature, output, bin"
 
 
@@ -113,17 +113,21 @@ def labels(revisions: Iterable[str], seconds: int) -> str:
 
 
 def dispersion(revisions: Iterable[str], span: int, block: int) -> str:
-    """How much more blocks of `block` seconds scatter around the proportions of the last `span` than independent rows.
+    """How much more neighbouring blocks of `block` seconds differ than independent rows would: the design effect.
 
-    Per feature (and output) the mean over BLOCKS blocks of sum_b (x_b - n p_b)^2 / (n p_b), which is
-    sum_b x_b^2 / (n p_b) - n, over the occupied bins less one: 1 when rows are independent, the size of the bursts when
-    alike rows come together. A pod that comes or goes in a block spoils that block only.
+    Per feature (and output) the mean over BLOCKS pairs of the chi-square of two samples,
+    N^2 / (n1 n0) (sum_b a_b^2 / t_b - n1^2 / N) with a_b of the later block's n1 rows, t_b of the N rows of both, over
+    the occupied bins less one: 1 when rows are independent, the size of the bursts when alike rows come together. A
+    shift within the `span` seconds touches the one pair that it happens in: drift is hardly taken for bursts.
     """
     series = selector((metrics.FEATURE_BIN, metrics.PREDICTION_BIN), revisions)
+    scores = selector((metrics.PREDICTION_BIN,), revisions)
     by = f"{IDENTITY}, profile, feature, output"
-    counts = f"({_steady(f'{series} @ end()', f'{series} offset {span}s @ end()')} > 0)"
-    share = f"({counts} / on ({by}) group_left () sum by ({by}) ({counts}))"
-    step = f"(sum by ({_BINS}) ({series}) - sum by ({_BINS}) ({series} offset {block}s) >= 0)"
-    rows = f"(sum by ({by}) ({step}) > 0)"
-    score = f"sum by ({by}) ({step} ^ 2 / on ({_BINS}) {share}) / {rows} - {rows}"
-    return f"avg_over_time(({score})[{span}s:{max(block, span // BLOCKS)}s]) / (count by ({by}) ({share}) - 1)"
+    later = f"(sum by ({_BINS}) ({series}) - sum by ({_BINS}) ({series} offset {block}s) >= 0)"
+    both = f"(sum by ({_BINS}) ({series}) - sum by ({_BINS}) ({series} offset {2 * block}s) > 0)"
+    # Every row is in one bin of the score, so that rows need not be added up for every feature.
+    n1, n = (f"(sum by ({IDENTITY}) ({scores} - {scores} offset {length}s) > 0)" for length in (block, 2 * block))
+    square = f"(sum by ({by}) ({later} ^ 2 / {both}) - on ({IDENTITY}) group_left () ({n1} ^ 2 / {n}))"
+    score = f"{square} * on ({IDENTITY}) group_left () ({n} ^ 2 / {n1} / ({n} - {n1} > 0))"
+    freedom = f"(count by ({by}) ({both}) - 1 > 0)"
+    return f"avg_over_time(({score} / {freedom})[{span}s:{max(block, span // BLOCKS)}s])"
