@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pintle.core.plan import Obj
+from pintle.core.rollout.deeds import Claim
 from pintle.core.rollout.look import Look
-from pintle.core.rollout.record import Claim, Record
+from pintle.core.rollout.record import Record
 
 
 def rival(look: Look) -> str | None:

@@ -16,9 +16,10 @@ from collections.abc import Callable
 
 from pintle.api import reasons
 from pintle.core.rollout.course import LOSSES, judged_seconds
+from pintle.core.rollout.deeds import ADJUST, LOSE, REGAIN, RETURN, WARN, Figures
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.move import Move, accepted, by_person, carries, deed, stay, taken_back, unless_observing
-from pintle.core.rollout.record import ADJUST, FULL, LOSE, REGAIN, RETURN, WARN, Figures
+from pintle.core.rollout.record import FULL
 from pintle.core.rollout.rollback import PODS
 from pintle.core.rollout.sight import failing, figures_of, in_words
 from pintle.resources.revision import Revision

@@ -6,19 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pintle.api import reasons
+from pintle.core.rollout.deeds import ACCEPT, GO_BACK, ROLLBACK, WITHDRAW, WOULD, Deed, Figures
 from pintle.core.rollout.look import Look
-from pintle.core.rollout.record import (
-    ACCEPT,
-    FULL,
-    GO_BACK,
-    ROLLBACK,
-    WITHDRAW,
-    WOULD,
-    Course,
-    Deed,
-    Figures,
-    Record,
-)
+from pintle.core.rollout.record import FULL, Course, Record
 from pintle.resources.revision import Revision
 
 POLL = timedelta(seconds=5)

@@ -26,11 +26,12 @@ from datetime import timedelta
 from pintle.api import reasons
 from pintle.core.judgement.verdict import FAIL
 from pintle.core.rollout.course import position
+from pintle.core.rollout.deeds import PROMOTE, RESTORE, RETURN, SERVE, STAND_IN
 from pintle.core.rollout.fleet import Member
 from pintle.core.rollout.guard import guarding
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.move import Move, alone, by_person, carries, deed, promoted, stay, unless_observing
-from pintle.core.rollout.record import FULL, PROMOTE, RESTORE, RETURN, SERVE, STAND_IN, Course, Record
+from pintle.core.rollout.record import FULL, Course, Record
 from pintle.core.rollout.rollback import fails, lost, out
 from pintle.core.rollout.scale import scale_of
 from pintle.core.rollout.steps import go_on

@@ -10,12 +10,13 @@ from pintle.core.rollout import told
 from pintle.core.rollout.alias import claim
 from pintle.core.rollout.children import changes, traffic
 from pintle.core.rollout.conditions import State, conditions
+from pintle.core.rollout.deeds import Deed
 from pintle.core.rollout.leaving import leave
 from pintle.core.rollout.look import Look, look_at
 from pintle.core.rollout.move import Move
 from pintle.core.rollout.moves import next_move
 from pintle.core.rollout.observed import DeploymentObserved
-from pintle.core.rollout.record import Deed, Record, format_time
+from pintle.core.rollout.record import Record, format_time
 from pintle.core.rollout.scale import letting_down
 from pintle.core.rollout.sight import seen_at
 from pintle.core.rollout.status import positive, soonest, status_of

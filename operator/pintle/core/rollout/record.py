@@ -8,130 +8,12 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pintle.core.rollout.deeds import Claim, Deed, Refusal, Word
 from pintle.resources.revision import Revision
 
 FULL = 100
-
-# Actions of deeds, as status.history and the audit trail name them.
-SERVE = "Serve"
-RESTORE = "Restore"
-STEP = "Step"
-PROMOTE = "Promote"
-ACCEPT = "Accept"
-ROLLBACK = "Rollback"
-GO_BACK = "GoBack"
-REFUSE = "Refuse"
-RETURN = "Return"
-WITHDRAW = "Withdraw"
-LOSE = "Lose"
-REGAIN = "Regain"
-STAND_IN = "StandIn"
-ADJUST = "Adjust"
-PAUSE = "Pause"
-RESUME = "Resume"
-CLEAR = "Clear"
-ASK = "Ask"
-WARN = "Warn"
-WOULD = "Would"
-"""Put before the action that automation Observe leaves to a person."""
-
 MOST_REFUSED = 8
 """So many refusals are remembered, the newest: the status has room for no more."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What a deed was decided from. `value` is of the revision it is about, `stable_value` of the other one."""
-
-    rule: str = ""
-    query: str = ""
-    value: float | None = None
-    stable_value: float | None = None
-    rows: float | None = None
-    stable_rows: float | None = None
-    evidence: float | None = None
-    """In nats."""
-    threshold: float | None = None
-    by: str = ""
-    """Who asked for it, as claimed."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Without what is unknown."""
-        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) not in (None, "")}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Figures:
-        """Raises TypeError or ValueError for what are no figures."""
-        texts = ("rule", "query", "by")
-        known: dict[str, Any] = {key: str(value) if key in texts else float(value) for key, value in raw.items()}
-        return cls(**known)
-
-
-@dataclass(frozen=True)
-class Deed:
-    """Something that was done to the traffic; becomes the newest entry of status.history."""
-
-    time: str
-    action: str
-    revision: str
-    version: int
-    why: str
-    figures: Figures = Figures()
-
-    def to_dict(self) -> dict[str, Any]:
-        figures = self.figures.to_dict()
-        return {
-            "time": self.time,
-            "action": self.action,
-            "revision": self.revision,
-            "version": self.version,
-            "why": self.why,
-        } | ({"figures": figures} if figures else {})
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Deed:
-        """Raises KeyError, TypeError or ValueError for what is no deed."""
-        time, action, revision, why = (str(raw[key]) for key in ("time", "action", "revision", "why"))
-        return cls(time, action, revision, int(raw["version"]), why, Figures.from_dict(raw.get("figures") or {}))
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The alias this deployment holds. The sequence grows with every move, so that the later claim is told apart."""
-
-    name: str
-    version: int
-    sequence: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "version": self.version, "sequence": self.sequence}
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A revision that is not tried again until a person clears it."""
-
-    version: int
-    why: str
-    time: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"version": self.version, "why": self.why, "time": self.time}
-
-
-@dataclass(frozen=True)
-class Word:
-    """The last word of a person, and what became of it: Done, Stale or Refused. Its id is not heard again."""
-
-    id: str
-    verb: str
-    result: str
-    message: str
-    by: str
-    time: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -282,7 +164,7 @@ class Record:
                 weights={str(name): int(weight) for name, weight in raw["weights"].items()},
                 revisions={name: Revision.from_dict(name, facts) for name, facts in raw.get("revisions", {}).items()},
                 retiring={name: format_time(parse_time(at)) for name, at in raw.get("retiring", {}).items()},
-                refused={str(name): _refusal(found) for name, found in raw.get("refused", {}).items()},
+                refused={str(name): Refusal.from_raw(found) for name, found in raw.get("refused", {}).items()},
                 former=str(raw.get("former", "")),
                 back=str(raw.get("back", "")),
                 since=format_time(parse_time(raw["since"])),
@@ -324,10 +206,3 @@ def parse_time(text: str) -> datetime:
 
 def _time(raw: Any) -> str:
     return format_time(parse_time(raw)) if raw else ""
-
-
-def _refusal(raw: Any) -> Refusal:
-    if isinstance(raw, str):
-        # As records were written before a refusal had a version and a time.
-        return Refusal(0, raw, "")
-    return Refusal(int(raw["version"]), str(raw["why"]), str(raw["time"]))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pintle.api import reasons
 from pintle.api.modeldeployment import ModelDeploymentSpec
 from pintle.core.plan import Obj
+from pintle.core.rollout.deeds import Refusal
 from pintle.core.rollout.fleet import Fleet
-from pintle.core.rollout.record import Record, Refusal
+from pintle.core.rollout.record import Record
 from pintle.resources.revision import Revision, revision_name
 
 LATEST = "Latest"

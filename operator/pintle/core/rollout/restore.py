@@ -12,8 +12,9 @@ from typing import Any
 
 from pintle.contract import names
 from pintle.core.plan import Obj
+from pintle.core.rollout.deeds import RESTORE, Claim, Deed, Refusal, Word
 from pintle.core.rollout.fleet import Fleet
-from pintle.core.rollout.record import FULL, MOST_REFUSED, RESTORE, Claim, Course, Deed, Record, Refusal, Word
+from pintle.core.rollout.record import FULL, MOST_REFUSED, Course, Record
 from pintle.resources.revision import Revision
 from pintle.resources.routes import weights_in
 

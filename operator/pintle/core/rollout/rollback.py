@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pintle.api import reasons
 from pintle.core.rollout.course import LOSSES, position
+from pintle.core.rollout.deeds import LOSE, Figures
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.move import Move, by_person, deed, stay, taken_back, unless_observing
-from pintle.core.rollout.record import FULL, LOSE, Figures
+from pintle.core.rollout.record import FULL
 from pintle.core.rollout.sight import failing, figures_of, gross, in_words
 
 PODS = "pods"

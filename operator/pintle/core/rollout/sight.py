@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pintle.core.judgement.settings import RESTARTS
 from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS, SOURCE_ERROR, Judgement, TestResult
 from pintle.core.plan import Policy
+from pintle.core.rollout.deeds import Figures
 from pintle.core.rollout.observed import DeploymentObserved
-from pintle.core.rollout.record import Figures, Record
+from pintle.core.rollout.record import Record
 from pintle.core.rollout.trial import origin_of, pair_of
 
 SAME_ORIGIN = 0.002

@@ -8,9 +8,10 @@ from typing import Any
 
 from pintle.core.conditions import Condition, clip, parse_time, set_conditions, timestamp
 from pintle.core.rollout.conditions import State
+from pintle.core.rollout.deeds import Deed, Word
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.progress import figure, rollout_status
-from pintle.core.rollout.record import Deed, Record, Word
+from pintle.core.rollout.record import Record
 from pintle.resources.revision import Revision
 
 HISTORY = 10

@@ -24,10 +24,11 @@ from math import ceil
 from pintle.api import reasons
 from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS
 from pintle.core.rollout.course import judged_seconds, next_position, pods_at, position, rows_per_step, weight_at
+from pintle.core.rollout.deeds import ADJUST, PAUSE, PROMOTE, REGAIN, STEP, Figures
 from pintle.core.rollout.fleet import Member
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.move import POLL, Move, by_person, deed, promoted, stay, taken_back, unless_observing
-from pintle.core.rollout.record import ADJUST, FULL, PAUSE, PROMOTE, REGAIN, STEP, Figures, Record
+from pintle.core.rollout.record import FULL, Record
 from pintle.core.rollout.sight import figures_of, weakest
 from pintle.core.rollout.trouble import trouble
 from pintle.resources.revision import Revision

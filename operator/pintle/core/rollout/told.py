@@ -6,21 +6,9 @@ from collections.abc import Iterable
 
 from pintle.api import reasons
 from pintle.core.plan import Decision, Event, Notice
+from pintle.core.rollout.deeds import ASK, GO_BACK, LOSE, PAUSE, REFUSE, RESTORE, ROLLBACK, STAND_IN, WARN, WOULD, Deed
 from pintle.core.rollout.look import Look
-from pintle.core.rollout.record import (
-    ASK,
-    GO_BACK,
-    LOSE,
-    PAUSE,
-    REFUSE,
-    RESTORE,
-    ROLLBACK,
-    STAND_IN,
-    WARN,
-    WOULD,
-    Deed,
-    Record,
-)
+from pintle.core.rollout.record import Record
 from pintle.core.rollout.status import entry_of
 from pintle.core.rollout.steps import DEADLINE
 

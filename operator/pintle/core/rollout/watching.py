@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pintle.core.plan import Decision, Obj
 from pintle.core.rollout.conditions import State
-from pintle.core.rollout.record import GO_BACK, ROLLBACK, Deed, Figures
+from pintle.core.rollout.deeds import GO_BACK, ROLLBACK, Deed, Figures
 from pintle.core.watching.asking import is_asking
 from pintle.core.watching.causes import ROLLBACK as CAUSE
 from pintle.core.watching.conditions import watch

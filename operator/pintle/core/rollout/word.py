@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pintle.contract import names
 from pintle.contract.digest import digest_value, short
 from pintle.core.rollout.course import position
+from pintle.core.rollout.deeds import ASK, CLEAR, PAUSE, REFUSE, RESUME, Figures, Word
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.move import deed
-from pintle.core.rollout.record import ASK, CLEAR, PAUSE, REFUSE, RESUME, Figures, Record, Word
+from pintle.core.rollout.record import Record
 from pintle.core.rollout.request import revision_of_version
 from pintle.core.rollout.restore import word_of
 from pintle.core.rollout.sight import failing, in_words

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 from pintle.contract import names
-from pintle.core.rollout.record import Claim, Course, Deed, Figures, Record, Refusal, Word
+from pintle.core.rollout.deeds import Claim, Deed, Figures, Refusal, Word
+from pintle.core.rollout.record import Course, Record
 from pintle.resources.revision import Revision
 
 from tests.builders import model_deployment
