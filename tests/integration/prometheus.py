@@ -24,7 +24,7 @@ import yaml
 
 from e2e.cluster.binaries import PROMETHEUS
 from e2e.cluster.ports import free_ports
-from e2e.cluster.processes import Daemon, wait_for
+from e2e.cluster.processes import Daemon, reap, wait_for
 
 STALE: float = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 """The value by which a series ends."""
@@ -80,6 +80,7 @@ class PrometheusServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._daemon.stop()
+        reap()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def query(self, query: str, at: float | None = None) -> list[dict[str, Any]]:
