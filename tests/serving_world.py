@@ -156,17 +156,18 @@ class Serving:
 
     def observe(self) -> DeploymentObserved:
         world, parent = self.world, self.parent
-        owned = {kind: copy.deepcopy(world.owned(kind, parent)) for kind in KINDS}
+        # No copies: a plan that changed what it observes would be found by the tests of its calm.
+        owned = {kind: world.owned(kind, parent) for kind in KINDS}
         return DeploymentObserved(
-            parent=copy.deepcopy(parent),
-            versions=copy.deepcopy(world.list("ModelVersion")),
-            model_deployments=copy.deepcopy(world.list("ModelDeployment")),
+            parent=parent,
+            versions=world.list("ModelVersion"),
+            model_deployments=world.list("ModelDeployment"),
             deployments=owned["Deployment"],
             services=owned["Service"],
             autoscalers=owned["HorizontalPodAutoscaler"],
             budgets=owned["PodDisruptionBudget"],
             route=owned["HTTPRoute"][0] if owned["HTTPRoute"] else None,
-            pods=copy.deepcopy(world.list("Pod")),
+            pods=world.list("Pod"),
             write_error=self.write_error,
             judgement=self._judgement(),
             metrics_error=self.metrics_error,

@@ -1,7 +1,7 @@
 """A canary in the route goes by the steps of the spec: an ordered chain of small checks; the first that speaks decides.
 
 more share than the step has     lower        at once: steps were changed, or the stable is back
-less share than the step has     regain       its pods are back; not while it fails or nothing can be judged
+less share than the step has     regain       its pods are back; not while nothing can be judged
 a person asked for more          asked        as soon as the pods for it are ready
 paused                           paused       until a person resumes
 the step is a pause              pause        until a person promotes or resumes
@@ -22,7 +22,7 @@ from datetime import timedelta
 from math import ceil
 
 from pintle.api import reasons
-from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS
+from pintle.core.judgement.verdict import NEED_MORE_DATA, PASS
 from pintle.core.rollout.course import judged_seconds, next_position, pods_at, position, rows_per_step, weight_at
 from pintle.core.rollout.deeds import ADJUST, PAUSE, PROMOTE, REGAIN, STEP, Figures
 from pintle.core.rollout.fleet import Member
@@ -59,8 +59,6 @@ def regain(look: Look) -> Move | None:
     due, at = weight_at(look.steps, _at(look)), _at(look)
     if look.record.weights[look.record.canary] >= due:
         return None
-    if look.sight.verdict == FAIL and look.acts:
-        return stay(look, False, reasons.STEPPING, f"{_where(look)}: it fails and gets no more traffic")
     short = _short_of_pods(look, at)
     if short is not None:
         return short

@@ -29,7 +29,7 @@ def at_step(step: int, made: Serving | None = None, **options: Any) -> Serving:
     made.until(lambda s: s.shares().get(2) == 10)
     if step == 2:
         made.judge("NeedMoreData", rows=500)
-        made.until(lambda s: s.shares().get(2) == 50)
+        made.until(lambda s: s.shares().get(2) == 50, seconds=7)
     made.world.log.clear()
     return made
 
@@ -38,7 +38,7 @@ def in_guard(made: Serving | None = None, **options: Any) -> Serving:
     """Version 2 has just been promoted over version 1."""
     made = at_step(2, made, **options)
     made.judge("Pass", rows=2000)
-    made.until(lambda s: "previous" in s.status)
+    made.until(lambda s: "previous" in s.status, seconds=7)
     made.judge(None)
     made.world.log.clear()
     return made
