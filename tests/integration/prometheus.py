@@ -22,9 +22,11 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from e2e.cluster import processes
 from e2e.cluster.binaries import PROMETHEUS
 from e2e.cluster.ports import free_ports
 from e2e.cluster.processes import Daemon, reap, wait_for
+from tests.integration.kube import eventually
 
 STALE: float = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 """The value by which a series ends."""
@@ -64,7 +66,7 @@ class PrometheusServer:
         self.url = f"http://127.0.0.1:{port}"
         config = self._folder / "prometheus.yml"
         config.write_text(yaml.safe_dump(self._config()))
-        self._daemon.start(
+        started = self._daemon.start(
             [
                 PROMETHEUS.path(),
                 f"--config.file={config}",
@@ -73,6 +75,7 @@ class PrometheusServer:
                 "--web.enable-remote-write-receiver",
             ]
         )
+        self._pid = started.pid
         wait_for("Prometheus", self._ready, 30.0, self._daemon)
         return self
 
@@ -80,7 +83,8 @@ class PrometheusServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._daemon.stop()
-        reap()
+        # Its main thread is over before its others: until those are too it cannot be collected.
+        eventually(lambda: reap() or self._pid not in processes._CHILDREN)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def query(self, query: str, at: float | None = None) -> list[dict[str, Any]]:
