@@ -104,7 +104,7 @@ PRESETS: Mapping[str, Settings] = {
         slow=Limits(0.05, 0.1),
         missing=Limits(0.01, 0.05),
         loss=Limits(0.0, 0.05),
-        restarts=Limits(1 / 1800, 1 / 30),
+        restarts=Limits(1 / 1800, 1 / 15),
     ),
 }
 
