@@ -50,6 +50,18 @@ def test_a_step_lasts_its_seconds_and_until_it_has_its_requests() -> None:
     assert made.record.course.counted == 50
 
 
+def test_requests_of_an_earlier_step_do_not_count_for_the_next() -> None:
+    """Three steps need 34 each: 60 at the end of the first leave 34 to come."""
+    steps = [{"weight": weight, "minSeconds": 20} for weight in (10, 50, 60)]
+    made = at_step(1, rollout={"steps": steps})
+    made.judge("NeedMoreData", rows=60)
+    made.pass_time(60, every=10)
+    assert made.shares() == {1: 50, 2: 50}
+    made.judge("NeedMoreData", rows=94)
+    made.act()
+    assert made.shares() == {1: 40, 2: 60}
+
+
 def test_a_quick_canary_still_waits_for_its_seconds() -> None:
     """A million requests in a second are no minute."""
     made = at_step(1)
