@@ -43,13 +43,14 @@ async def execute(
     parent: Obj,
     known: Refusal | None,
     effects: Effects,
-    decided: Callable[[], None] = lambda: None,
+    decided: Callable[[Refusal | None], None] = lambda refusal: None,
 ) -> Outcome:
     """Carry out a plan that was made knowing of the refusal `known`.
 
     Raises Unavailable and NotLeader, and Refused where a status or a deletion is refused.
     `decided` is called once what was decided is done: after the traffic write, or after the status where nothing else
-    was written. A status that cannot be written must not hide that a canary was rolled back.
+    was written or something (its argument) was refused. A status that cannot be written must not hide that a canary was
+    rolled back.
 
     A refusal that the plan did not know of ends it there, so that the next look can say so in a condition; one that it
     did know of lets the status through, but neither traffic nor deletions, which may count on what was refused.
@@ -62,11 +63,11 @@ async def execute(
             return outcome
         acted = outcome.effects > 0 and not outcome.refusal
         if acted:
-            decided()
+            decided(None)
         if plan.status is not None:
             outcome.effects += await effects.status(parent, plan.status)
-        if not acted and not outcome.refusal:
-            decided()
+        if not acted:
+            decided(outcome.refusal)
         if plan.delete and not outcome.refusal:
             await effects.confirm(parent)
             for target in plan.delete:

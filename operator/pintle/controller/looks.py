@@ -114,14 +114,14 @@ class Looks:
         plan = await self._plan_for(
             parent, self._store, self._cluster, self._watch, error, self._clock.now(), self._policy
         )
-        outcome = await execute(plan, parent, known, self._effects, lambda: self._decided(key, memory, plan))
+        outcome = await execute(
+            plan, parent, known, self._effects, lambda refusal: self._decided(key, memory, plan, refusal)
+        )
         self._record(key, plan, outcome)
         # Events tell what the status tells; where that was not written, the next look will find both again.
         told = outcome.stale is None and (outcome.refusal is None or known is not None)
         if told and plan.events:
             await self._events.record(parent, plan.events)
-        if told:
-            self._notifier.tell(key, plan.notify)
         memory.refusal = outcome.refusal
         return self._look_again(key, memory, plan, outcome, known)
 
@@ -151,14 +151,20 @@ class Looks:
         self._queue.add_after(key, wait)
         logger.warning("does not come to rest, again in %.0f s", wait, extra={"fields": _fields(key, busy=memory.busy)})
 
-    def _decided(self, key: Key, memory: _Memory, plan: Plan) -> None:
-        """What was decided about traffic or training is done: a line for each, and a count."""
-        if plan.decisions == memory.decisions:
-            return
-        memory.decisions = plan.decisions
-        for decision in plan.decisions:
-            self._decisions.record(key, self._clock.now(), decision_fields(decision))
-            self._metrics.acted(key, decision)
+    def _decided(self, key: Key, memory: _Memory, plan: Plan, refusal: Refusal | None) -> None:
+        """What was decided about traffic or training is done: a line for each, and a count; and people are told.
+
+        What the API server refused to make was not done.
+        """
+        refused = refusal.target.rpartition(" ")[2] if refusal else ""
+        done = tuple(decision for decision in plan.decisions if decision.subject != refused)
+        for decision in done:
+            # A plan says it again until it is in the status.
+            if decision not in memory.decisions:
+                self._decisions.record(key, self._clock.now(), decision_fields(decision))
+                self._metrics.acted(key, decision)
+        memory.decisions = done
+        self._notifier.tell(key, plan.notify)
 
     def _record(self, key: Key, plan: Plan, outcome: Outcome) -> None:
         """A look that changed something or was refused is a decision; a calm one is not worth a line."""

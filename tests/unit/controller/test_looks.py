@@ -84,6 +84,12 @@ class Bench:
             await self.look()
         raise AssertionError("does not come to rest")
 
+    async def deliver(self) -> None:
+        """Let the notifier send what it was told."""
+        running = asyncio.create_task(self.notifier.run())
+        await settle()
+        running.cancel()
+
     def result(self, name: str) -> float:
         return self.metrics.looks.labels("TrainingJob", name)._value.get()
 
@@ -196,6 +202,8 @@ def decided(bench: Bench) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k not in around} for line in lines if "action" in line]
 
 
+NOTICE = Told("drift-1", "FeatureDrift", "temp drifts", receivers=("team",))
+ROLLOUT = Decision("Step", "0b98ee7c", "its pods are ready")
 ROLLBACK = Decision("Rollback", "0b98ee7c", "too many errors", rule="errors", value=0.25, rows=45.0, evidence=5.3)
 
 
@@ -218,7 +226,8 @@ async def test_a_decision_that_is_not_carried_out_is_not_recorded(bench: Bench) 
     call = "create Job/run"
     bench.cluster.failures[call] = Refused("quota exceeded", status=403, reason="Forbidden")
     bench.decide = lambda parent, error: Plan(
-        create=() if bench.store.get(JOB, "team", "run") else (job(bench),), decisions=(ROLLBACK,)
+        create=() if bench.store.get(JOB, "team", "run") else (job(bench),),
+        decisions=(Decision("Train", "run", "by schedule"),),
     )
     await bench.rest()
     assert decided(bench) == []
@@ -233,19 +242,39 @@ async def test_a_decision_that_is_not_carried_out_is_not_recorded(bench: Bench) 
 async def test_a_status_that_cannot_be_written_hides_no_decision(bench: Bench) -> None:
     """What was done before it is on record, though the look fails."""
     bench.cluster.failures["status TrainingJob/delays"] = Unavailable("down")
-    bench.decide = lambda parent, error: Plan(create=(job(bench),), status={"n": 1}, decisions=(ROLLBACK,))
+    bench.decide = lambda parent, error: Plan(
+        create=(job(bench),), status={"n": 1}, decisions=(ROLLBACK,), notify=(NOTICE,)
+    )
     await bench.rest()
     assert len(decided(bench)) == 1
+    # A plan says it again until the status has it; it is recorded and told once.
+    del bench.cluster.failures["status TrainingJob/delays"]
+    bench.decide = lambda parent, error: Plan(status={"n": 1}, decisions=(ROLLBACK, ROLLOUT), notify=(NOTICE,))
+    bench.queue.add(KEY)
+    await bench.rest()
+    assert [line["action"] for line in decided(bench)] == ["Rollback", "Step"]
+    await bench.deliver()
+    assert [body["id"] for _, body in bench.letters.sent] == ["drift-1"]
+
+
+async def test_while_one_thing_is_refused_the_rest_is_recorded_and_told(bench: Bench) -> None:
+    """A quota for Jobs keeps back the line of that run, and no other, and no notice."""
+    bench.cluster.failures["create Job/run"] = Refused("quota exceeded", status=403, reason="Forbidden")
+    train = Decision("Train", "run", "by schedule")
+    bench.decide = lambda parent, error: Plan(
+        create=(job(bench),), status={"n": 1}, decisions=(train, ROLLBACK), notify=(NOTICE,)
+    )
+    await bench.rest()
+    assert [line["action"] for line in decided(bench)] == ["Rollback"]
+    await bench.deliver()
+    assert len(bench.letters.sent) == 1
 
 
 async def test_a_notice_is_told_when_the_look_has_done_its_work(bench: Bench) -> None:
     """One that found the world changed meanwhile tells nothing: the next will."""
-    notice = Told("drift-1", "FeatureDrift", "temp drifts", receivers=("team",))
-    bench.decide = lambda parent, error: Plan(notify=(notice,))
+    bench.decide = lambda parent, error: Plan(notify=(NOTICE,))
     await bench.rest()
-    running = asyncio.create_task(bench.notifier.run())
-    await settle()
-    running.cancel()
+    await bench.deliver()
     assert [body["reason"] for _, body in bench.letters.sent] == ["FeatureDrift"]
 
 

@@ -15,7 +15,7 @@ from pintle.core.judgement.settings import PRESETS, TESTS, Settings
 
 def test_every_metric_that_a_trial_reads_is_asked_for() -> None:
     """At one of the two paces, or as reference."""
-    assert {*selectors.FAST, *selectors.SLOW, selectors.REFERENCE} == set(SELECTORS)
+    assert {*selectors.FAST, *selectors.SLOW, *selectors.REFERENCE} == set(SELECTORS)
 
 
 @pytest.mark.parametrize("limit", DURATION_BUCKETS)

@@ -49,7 +49,7 @@ class Pair:
         """Everything that the trial reads, up to `until`."""
         given = list(series)
         self.feed_fast(selectors.of(given, selectors.FAST), until)
-        self.feed_slow(selectors.of(given, (*selectors.SLOW, selectors.REFERENCE)), until)
+        self.feed_slow(selectors.of(given, (*selectors.SLOW, *selectors.REFERENCE)), until)
 
     def judgement(self, now: float, facts: PodFacts, own: Iterable[TestResult] = ()) -> Judgement:
         """What both halves say, with the tests of the user's own beside theirs."""

@@ -22,7 +22,7 @@ SLOW = (
     names.FEEDBACK_LOSS_SUM,
     names.FEEDBACK_LOSS_SQUARES,
 )
-REFERENCE = names.FEATURE_REFERENCE_RATIO
+REFERENCE = (names.FEATURE_REFERENCE_RATIO, names.FEEDBACK_LOSS_SCALE)
 """Gauges that never change; fetched once in a while."""
 
 _ROUTE = f'route!="{names.ROUTE_DIRECT}"'
@@ -35,13 +35,13 @@ def fast(revisions: Iterable[str], limits: Iterable[float]) -> str:
 
 
 def slow(revisions: Iterable[str], reference: bool) -> str:
-    """Rows, missing values and labels of all these revisions; with the shares of the training rows where asked."""
-    return _selector((*SLOW, REFERENCE) if reference else SLOW, [_revisions(revisions), _ROUTE, _BIN])
+    """Rows, missing values and labels of all these revisions; with the gauges of REFERENCE where asked."""
+    return _selector((*SLOW, *REFERENCE) if reference else SLOW, [_revisions(revisions), _ROUTE, _BIN])
 
 
 def everything(namespace: str, deployment: str, revisions: Iterable[str], limits: Iterable[float] | None) -> str:
     """All that a trial of this deployment reads; of the durations all limits where None is given."""
-    metrics = dict.fromkeys((*FAST, *SLOW, REFERENCE))
+    metrics = dict.fromkeys((*FAST, *SLOW, *REFERENCE))
     where = [f'namespace="{namespace}"', f'deployment="{deployment}"', _revisions(revisions), _ROUTE, _BIN]
     return _selector(metrics, where if limits is None else [*where, _limits(limits)])
 
