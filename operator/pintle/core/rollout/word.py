@@ -223,7 +223,7 @@ def _rollback(look: Look, spoken: Spoken) -> Heard:
     serving = record.revisions[record.stable]
     if spoken.version == serving.version and record.back:
         return _abort(look, Spoken(spoken.verb, spoken.id, record.back, None, spoken.by))
-    if spoken.version == serving.version and not record.in_guard:
+    if spoken.version == serving.version:
         return Heard(record, REFUSED, f"version {spoken.version} serves already")
     goal, problem = _goal(look, spoken.version)
     if goal is None:

@@ -153,6 +153,18 @@ def test_at_the_deadline_the_spec_decides(end: str) -> None:
         assert made.status["rollout"]["state"] == "Guard"
 
 
+def test_the_deadline_counts_from_the_first_traffic_not_from_the_step() -> None:
+    """90 of 100 seconds in the first step leave ten for the second."""
+    made = at_step(1, rollout={"deadlineSeconds": 100})
+    made.judge("NeedMoreData", rows=10)
+    made.pass_time(90, every=15)
+    made.judge("NeedMoreData", rows=500)
+    made.act()
+    assert made.shares() == {1: 50, 2: 50}
+    made.pass_time(40, every=10)
+    assert made.status["rollout"]["paused"] == "not enough evidence after 100 s"
+
+
 def test_a_rollout_that_ran_out_of_time_goes_on_from_now_when_it_is_resumed() -> None:
     """Else it would run out of time again at once."""
     made = at_step(2, rollout={"deadlineSeconds": 300})

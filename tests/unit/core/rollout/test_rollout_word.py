@@ -63,6 +63,18 @@ def test_promote_fully_waits_for_the_pods_that_all_traffic_needs() -> None:
     assert made.shares() == {1: 5, 2: 95}
 
 
+def test_promote_fully_promotes_what_stands_in_for_a_stable_that_does_not_come_back() -> None:
+    """No guard: there would be no way back."""
+    made = at_step(1)
+    made.broken.add(1)
+    made.pods()
+    made.act()
+    made.say("promote-fully")
+    made.act()
+    assert made.shares() == {2: 100}
+    assert made.status["stable"]["version"] == 2
+
+
 def test_what_fails_is_not_promoted_by_a_word() -> None:
     """It is taken back in the same look."""
     made = at_step(1)
@@ -244,6 +256,15 @@ def test_rollback_to_a_refused_version_is_a_persons_right() -> None:
     made.converge()
     assert made.shares() == {2: 100}
     assert [item["version"] for item in made.status["refused"]] == [1]
+
+
+def test_rollback_to_what_is_guarded_is_refused() -> None:
+    """It serves already."""
+    made = in_guard()
+    made.say("rollback", revision="", version=2)
+    made.act()
+    assert answer(made)[0] == "Refused"
+    assert made.shares() == {1: 5, 2: 95}
 
 
 @pytest.mark.parametrize(
