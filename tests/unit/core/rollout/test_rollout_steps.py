@@ -48,6 +48,8 @@ def test_a_step_lasts_its_seconds_and_until_it_has_its_requests() -> None:
     assert made.shares() == {1: 50, 2: 50}
     assert made.record is not None
     assert made.record.course.counted == 50
+    rollout = made.status["rollout"]
+    assert rollout["startTime"] < rollout["stepTime"], "the trial is one, over all steps"
 
 
 def test_requests_of_an_earlier_step_do_not_count_for_the_next() -> None:
