@@ -182,6 +182,18 @@ def test_a_new_revision_that_does_not_come_back_is_refused() -> None:
     assert made.status["refused"][0]["version"] == 2
 
 
+def test_a_guard_does_not_end_while_nothing_answers() -> None:
+    """A cluster without nodes for an hour accepts nobody."""
+    made = in_guard()
+    made.broken |= {1, 2}
+    made.pass_time(3600, every=300)
+    assert "previous" in made.status
+    assert made.conditions()["Available"] == ("False", "NoReadyPods")
+    made.broken.clear()
+    made.converge()
+    assert made.shares() == {2: 100}
+
+
 def test_a_failure_with_no_pods_to_go_back_to_waits_for_them() -> None:
     """What answers badly is better than nothing."""
     made = in_guard()
