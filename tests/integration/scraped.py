@@ -57,6 +57,12 @@ class Exporter:
         self._pods: dict[str, ScrapedPod] = {}
         self._port = 0
         self._changed: Callable[[], None] = lambda: None
+        self.received: list[dict[str, Any]] = []
+        """What was posted to it: it plays the receiver of notifications, too."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
 
     def pod(self, namespace: str, deployment: str, revision: str, name: str = "") -> ScrapedPod:
         """A new pod; Prometheus finds it within a second."""
@@ -91,7 +97,7 @@ class Exporter:
         ]
 
     def __enter__(self) -> Exporter:
-        pods = self._pods
+        pods, received = self._pods, self.received
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -104,6 +110,11 @@ class Exporter:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

@@ -114,14 +114,18 @@ def world(space: Space, tmp_path: Path) -> Iterator[World]:
             "PINTLE_PROMETHEUS_URL": prometheus.url,
             "PINTLE_SCRAPE_SECONDS": str(SCRAPE_SECONDS),
             "PINTLE_LOOK_SECONDS": "0.25",
+            "PINTLE_RECEIVERS_FOLDER": str(tmp_path / "receivers"),
         }
         operator = OperatorProcess(
             space.server.kubeconfig, tmp_path, namespaces=[space.name], lease_namespace=space.name, uid="pod", env=env
         )
         for version in (1, 2):
             space.create(model_version(version=version, digest=digest(str(version))))
-        space.create(model_deployment(traffic=GATEWAY, rollout=ROLLOUT, guard={"seconds": 4}))
+        told = {"notifications": [{"receiver": "ops"}], "owner": {"team": "flights"}}
+        space.create(model_deployment(traffic=GATEWAY, rollout=ROLLOUT, guard={"seconds": 4}, **told))
         world = World(space, exporter, prometheus, operator)
+        (tmp_path / "receivers").mkdir()
+        (tmp_path / "receivers" / "ops").write_text(json.dumps({"url": f"{exporter.url}/hook"}))
         with operator, traffic(world.answer):
             operator.wait_leading()
             eventually(lambda: world.serves(1), PATIENCE)
@@ -145,6 +149,14 @@ def test_a_bad_canary_is_rolled_back(world: World) -> None:
     assert line["evidence"] >= line["threshold"]
     assert line["value"] > line["stableValue"]
     assert world.operator.metric("pintle_actions_total") >= 2
+    eventually(lambda: world.exporter.received, PATIENCE)
+    (notice,) = world.exporter.received
+    assert (notice["reason"], notice["namespace"], notice["owner"]) == (
+        "RolledBack",
+        world.space.name,
+        {"team": "flights"},
+    )
+    assert f"Rollback version 2 ({canary})" in notice["message"]
     print(f"\n{SCRAPE_SECONDS} s scrapes: back {seconds:.1f} s after the first bad answer")
 
 

@@ -57,6 +57,7 @@ class OwnMetrics:
 
     async def _ask(self, query: str, at: float) -> Answer:
         try:
+            # The time in our own line is not Prometheus's.
             async with self._line, asyncio.timeout(TIMEOUT):
                 # One series is wanted; two are enough to see that there are more.
                 return answer_of(await self._source.instant(query, at, limit=2))

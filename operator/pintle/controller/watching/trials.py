@@ -124,6 +124,7 @@ class TrialWatcher:
             self.gone(key)
             case = self._cases[key] = new_case(key, spec, settings_of(type(spec.spec)(), self._grid), None)
             case.error = f"rollout.advanced: {error}"
+            self._metrics.trials.set(len(self._cases))
             return
         if known is None or not known.same_as(spec, settings):
             self.gone(key)
