@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sklearn.datasets import load_breast_cancer
 
-COLUMNS = ["mean radius", "mean texture", "mean smoothness", "mean concavity", "mean symmetry"]
+COLUMNS = ["mean radius", "mean texture", "mean smoothness", "mean concavity", "mean symmetry", "mean perimeter"]
 
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
