@@ -1,4 +1,4 @@
-"""The documentation holds together: links lead somewhere, decisions are in the index, commands exist."""
+"""The documentation holds together: links lead somewhere, decisions are in the index, what is to be typed exists."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from pintle.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -43,3 +45,51 @@ def test_figures_come_from_scripts_that_exist() -> None:
     names = set(re.findall(r"make bench-(\w+)", (DOCS / "limits.md").read_text()))
     assert names
     assert {name for name in names if not (ROOT / "bench" / name).exists()} == set()
+
+
+def test_commands_of_the_plugin_exist() -> None:
+    """Every `kubectl pintle WORD` in the pages is a command."""
+    for page in PAGES:
+        used = set(re.findall(r"kubectl pintle ([a-z-]+)", page.read_text()))
+        assert used <= set(COMMANDS), page
+
+
+def test_targets_of_make_exist() -> None:
+    """Every `make TARGET` in a line of commands, or in backticks, is in the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        used = set(re.findall(r"(?:^|`|    )make ([a-z-]+)", page.read_text(), re.MULTILINE))
+        assert {name for name in used if not name.startswith("bench-")} <= targets, page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_predictions_are_asked_for_as_json(page: Path) -> None:
+    """curl sends a form by itself, which a server answers with 415: commands with a body say what it is."""
+    for block in re.findall(r"^```[a-z]*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith("curl ") and " -d " in line:
+                assert "-H content-type:application/json" in line, line
+
+
+def test_values_of_the_chart_exist() -> None:
+    """What the front page has helm set is in the values."""
+    values = yaml.safe_load((ROOT / "charts" / "pintle" / "values.yaml").read_text())
+    named = re.findall(r"--set ([a-zA-Z.]+)=", (ROOT / "README.md").read_text())
+    assert "image.runner" in named
+    for name in named:
+        group, key = name.split(".")
+        assert key in values[group], name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_keys_of_yaml_are_words(page: Path) -> None:
+    """kubectl reads YAML 1.1, where a bare `on:` or `no:` is a boolean: such a key is quoted."""
+
+    def keys(value: object) -> list[object]:
+        if isinstance(value, dict):
+            return [*value, *(key for inner in value.values() for key in keys(inner))]
+        return [key for inner in value for key in keys(inner)] if isinstance(value, list) else []
+
+    for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for body in yaml.safe_load_all(block):
+            assert all(isinstance(key, str) for key in keys(body)), block
