@@ -82,7 +82,9 @@ def _condition(watching: Watching, cause: str) -> Condition | None:
     if findings is not None and verdict is None:
         return None
     if findings is None:
-        return Condition(type_, UNKNOWN, reasons.LOOKING, "no look yet since this revision serves")
+        # A process that takes over has found nothing yet; what it does not know is not said anew.
+        known = any((watching.before.get(other) or {}).get("status", UNKNOWN) != UNKNOWN for other in TYPE_OF.values())
+        return None if known else Condition(type_, UNKNOWN, reasons.LOOKING, "no look yet since this revision serves")
     if verdict == NEED_MORE_DATA:
         return Condition(type_, UNKNOWN, reasons.NEED_MORE_DATA, figures.missing(findings, cause))
     return Condition(type_, FALSE, reasons.QUIET, figures.quiet(findings, cause))
