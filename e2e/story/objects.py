@@ -7,7 +7,7 @@ from typing import Any
 
 from e2e.demo import objects
 from e2e.demo.flights import EXAMPLE
-from e2e.story.scale import Scale
+from e2e.story.scale import Scale, start_of
 
 NAME = objects.NAME
 BRILLIANT = "brilliant"
@@ -17,18 +17,25 @@ LEAK = "dep_delay"
 Obj = dict[str, Any]
 
 
-def training_job(scale: Scale, mode: str = "Automatic") -> Obj:
-    """The example's TrainingJob: at most three months of training rows, judged on the newest."""
+def training_job(scale: Scale, champion: bool = True, mode: str = "Automatic") -> Obj:
+    """The example's TrainingJob: at most three months of training rows, judged on the newest.
+
+    With `champion`, a new version has to be surely better than the champion of the time; the first one has none, and
+    January alone beats no linear fit surely, so it is asked for less.
+    """
     (job,) = objects.example("trainingjob.yaml")
     made = copy.deepcopy(job)
     made["spec"]["triggers"] = {"onNewData": {"pollSeconds": 10}}
     made["spec"]["retrainPolicy"] = {
         "mode": mode,
         "cooldownSeconds": scale.seconds(days=10),
-        "maxPerDay": 50,
+        "maxPerDay": 48,
         "maxConsecutiveFailures": 20,
     }
     made["spec"]["runsHistoryLimit"] = 10
+    made["spec"]["gates"] = [{"metric": "auc", "min": "0.6"}]
+    if champion:
+        made["spec"]["gates"].append({"metric": "auc", "comparedTo": "Champion", "require": "Better"})
     return made
 
 
@@ -70,6 +77,7 @@ def brilliant(with_availability: bool = False) -> Obj:
     made["metadata"]["name"] = BRILLIANT
     made["spec"] |= {"modelName": NAME, "source": {"configMapRef": {"name": BRILLIANT_CODE}}}
     made["spec"]["trainer"]["command"] = ["python", "/pintle/code/brilliant.py"]
+    made["spec"]["gates"] = training_job(Scale(40, start_of(1)))["spec"]["gates"]
     leak = {"name": LEAK, "type": "Number"}
     if with_availability:
         leak["availableAt"] = "Training"

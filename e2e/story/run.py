@@ -122,13 +122,13 @@ def _data(kube: Kubectl, doors: Doors, folder: Path, plan: Plan, step: Step) -> 
 
 def _first(kube: Kubectl, doors: Doors, scale: Scale, step: Step) -> str:
     """Train and serve; returns the address that answers predictions."""
-    kube.apply(basics.code(), objects.training_job(scale))
+    kube.apply(basics.code(), objects.training_job(scale, champion=False))
     trained = await_condition(kube, step, "trainingjob", basics.NAME, "Succeeded", 600)
     number = trained["status"].get("latestVersion")
     if not number:
         raise DemoError(f"the first run made no version: {trained['status']}")
     deployment = objects.model_deployment(scale, doors.gateway_ref)
-    kube.apply(deployment)
+    kube.apply(deployment, objects.training_job(scale))
     await_condition(kube, step, "modeldeployment", basics.NAME, "Ready", 300)
     root = doors.gateway.rstrip("/") + deployment["spec"]["traffic"]["gateway"]["path"]
     _await_door(f"{root}/v2/health/ready", doors.host, step)
