@@ -13,6 +13,7 @@ from pintle.core.rollout.plan import plan
 from tests.builders import model_deployment
 from tests.serving_world import Serving
 
+VERDICTS = {"FeatureDrift": "Fail", "PredictionDrift": "Pass", "TrainingServingSkew": "Pass"}
 RETRAIN = {"trainingJobRef": {"name": "delays"}, "on": ["FeatureDrift", "Rollback"]}
 
 
@@ -36,7 +37,7 @@ class Watched(Serving):
 
 def drifting(revision: str, looks: int) -> Findings:
     temp = Finding("temp", 86400, 8123.0, 0.4, 0.3, 0.12, "Fail", looks=looks)
-    return Findings(revision, 0.0, features=(temp,), verdicts={"FeatureDrift": "Fail"}, periods={"FeatureDrift": looks})
+    return Findings(revision, 0.0, features=(temp,), verdicts=VERDICTS, periods={"FeatureDrift": looks})
 
 
 def test_drift_becomes_a_cause_and_the_status_rests() -> None:
