@@ -303,3 +303,13 @@ def test_skew_is_what_was_found_in_the_first_day() -> None:
         late.look(never_judged)
         late.look(QUIET)
         assert "TrainingServingSkew" not in [item.type for item in late.said.conditions]
+
+
+def test_a_new_leader_says_nothing_anew() -> None:
+    """It has not looked yet: what is not said (an old revision's skew) stays unsaid, and the status is as it was."""
+    world = World()
+    world.look(Findings(**{**vars(QUIET), "verdicts": {"FeatureDrift": "Pass", "PredictionDrift": "Pass"}}))
+    before = copy.deepcopy(world.parent["status"])
+    assert [item["type"] for item in before["conditions"]] == ["FeatureDrift", "PredictionDrift"]
+    world.look(None)
+    assert world.parent["status"] == before
