@@ -25,7 +25,11 @@ test: venv  ## All tests: unit, property, integration, and e2e on a real cluster
 	@$(PY) -m e2e.suite test
 
 .PHONY: demo
-demo: venv  ## Train, register and serve a model on real flights, on a real cluster
+demo: venv  ## The whole loop on a year of real flights: drift, retraining, a canary that wins, one that goes back
+	@$(PY) -m e2e.install && $(PY) -m e2e.story
+
+.PHONY: demo-short
+demo-short: venv  ## Train, register and serve a model on real flights, and compare its answers with the truth
 	@$(PY) -m e2e.install && $(PY) -m e2e.demo
 
 .PHONY: demo-clean
