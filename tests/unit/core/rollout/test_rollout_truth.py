@@ -400,3 +400,32 @@ def test_a_leader_that_slept_past_its_lease_conflicts() -> None:
     with pytest.raises(Conflict):
         serving.world.execute("ModelDeployment", "delays", slept)
     assert serving.shares() == {1: 100}
+
+
+def test_an_older_record_does_not_undo_what_a_person_took_back_after_its_guard() -> None:
+    """Version 2 was stable in it and is refused since: the status says who serves."""
+    serving = in_guard()
+    serving.converge()
+    old = copy.deepcopy(serving.route)
+    serving.say("rollback", revision="", version=1)
+    serving.converge()
+    assert serving.shares() == {1: 100}
+    assert old is not None
+    assert serving.route is not None
+    serving.route["spec"], serving.route["metadata"]["annotations"] = old["spec"], old["metadata"]["annotations"]
+    serving.act()
+    assert serving.shares() == {1: 100}
+    serving.converge()
+    assert serving.shares() == {1: 100}
+
+
+def test_a_refused_revision_is_not_what_serves_because_it_is_all_that_is_ready() -> None:
+    """The annotation is wiped, somebody has given it the route, and the stable has lost its pods: still not."""
+    serving = rolled_back()
+    assert serving.route is not None
+    serving.route["spec"]["rules"][0]["backendRefs"][0]["name"] = f"delays-{serving.revision(2)}"
+    serving.broken.add(1)
+    serving.pods()
+    wipe_annotation(serving)
+    serving.act()
+    assert serving.shares() == {1: 100}
