@@ -38,6 +38,7 @@ def _timeline(told: Told) -> list[str]:
     lines = []
     for entry in told.chronicle.entries:
         when = f"{told.scale.then(entry.time):%d %b}" if entry.time < _end(told) else "after"
+        when = "before" if entry.time < told.scale.began else when
         lines.append(f"{when:<7} {entry.kind:<9} {entry.title}")
         if entry.detail:
             lines.append(f"{'':<17} {entry.detail[: WIDTH * 2]}")
@@ -53,11 +54,23 @@ def _worth(told: Told) -> list[str]:
     head = f"{'month':<10}{'flights':>8}{'late':>7}  {'answered live':<22}" + "".join(f"{f'v{n}':<22}" for n in numbers)
     lines = [head]
     for month in told.months:
-        cells = [_interval(month.live), *(_interval(month.by_version[n]) for n in numbers)]
+        seen = {n: _learnt(told, n, month.month) for n in numbers}
+        versions = ["(trained on it)" if seen[n] else _interval(month.by_version[n]) for n in numbers]
+        cells = [_interval(month.live), *versions]
         name = calendar.month_name[month.month]
         lines.append(f"{name:<10}{month.flights:>8,}{month.late:>7.1%}  " + "".join(f"{cell:<22}" for cell in cells))
     spans = [f"v{item['spec']['version']}: trained on {_trained(item)}" for item in told.versions]
     return lines + spans
+
+
+def _learnt(told: Told, number: int, month: int) -> bool:
+    """The version has learnt from rows of that month: its AUC there says nothing."""
+    version = next(item for item in told.versions if int(item["spec"]["version"]) == number)
+    middle = f"2013-{month:02d}-15"
+    return any(
+        d.get("role") == "Train" and str(d.get("from", "")) <= middle <= str(d.get("through", ""))
+        for d in version["spec"].get("datasets", [])
+    )
 
 
 def _interval(found: object) -> str:
@@ -187,7 +200,11 @@ def _aucs(told: Told) -> list[Line]:
     ]
     numbers: Sequence[int] = sorted({number for month in told.months for number in month.by_version})
     for number in numbers:
-        found = [(month.month, month.by_version[number]) for month in told.months if number in month.by_version]
+        found = [
+            (month.month, month.by_version[number])
+            for month in told.months
+            if number in month.by_version and not _learnt(told, number, month.month)
+        ]
         points = [(middle(month), value.value) for month, value in found]
         lines.append(Line(f"v{number}", points, bars=[(value.low, value.high) for _, value in found]))
     return lines

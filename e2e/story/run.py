@@ -247,7 +247,7 @@ def _cure(kube: Kubectl) -> str:
     try:
         kube.apply(objects.brilliant(with_availability=True))
     except KubectlError as error:
-        return next((line.strip() for line in str(error).splitlines() if "availableAt" in line), str(error))[:400]
+        return "refused: " + str(error).partition("Invalid value: ")[2][:400]
     raise DemoError("a column with availableAt: Training was accepted as a feature")
 
 
