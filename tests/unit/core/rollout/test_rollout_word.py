@@ -337,13 +337,14 @@ def test_a_word_is_not_heard_again_when_one_of_its_two_records_is_lost(lost: str
 
 def test_a_word_found_at_the_first_visit_is_stale() -> None:
     """It came with the manifest, or with a backup: nobody meant this moment."""
-    made = serving()
-    made.say("abort", revision="aaaaaaaa")
+    made = serving(version=1, follow=None)
+    made.publish(2)
+    made.say("rollback", revision="", version=2)
     made.parent.pop("status")
-    made.world.remove("HTTPRoute", "delays")
-    made.world.remove("Service", "delays")
+    assert made.route is not None
+    made.route["metadata"].pop("annotations")
     made.converge()
-    assert answer(made) == ("Stale", "abort")
+    assert answer(made) == ("Stale", "rollback")
     assert made.shares() == {1: 100}
 
 
