@@ -217,7 +217,7 @@ class TrainingScene(Scene):
             {"cause": cause, "id": id_, "since": stamp(self.world.now), "message": f"{cause} 0.31"}
             for cause, id_ in causes
         ]
-        wants = {"trainingJobRef": {"name": self.name}, "on": list(CAUSES)}
+        wants = {"trainingJobRef": {"name": self.name}, "causes": list(CAUSES)}
         built = model_deployment(name).spec(retrain=wants).status(causes=found, **status)
         self.world.add(built.obj())
 

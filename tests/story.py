@@ -170,7 +170,7 @@ DELAYS = obj(
             "metrics": [{"name": "basket", "query": 'avg(basket{namespace="$namespace",revision="$revision"})',
                          "max": "2", "dryRun": True}],
         },
-        "retrain": {"trainingJobRef": {"name": "delays"}, "on": ["FeatureDrift", "Rollback"]},
+        "retrain": {"trainingJobRef": {"name": "delays"}, "causes": ["FeatureDrift", "Rollback"]},
     },
     {
         "observedGeneration": 3,

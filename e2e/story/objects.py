@@ -64,7 +64,7 @@ def model_deployment(scale: Scale, gateway: str, automation: str = "Act") -> Obj
                 "periodSeconds": max(2, scale.seconds(days=2)),
             }
         },
-        "retrain": {"trainingJobRef": {"name": NAME}, "on": ["FeatureDrift"]},
+        "retrain": {"trainingJobRef": {"name": NAME}, "causes": ["FeatureDrift"]},
         "owner": {"team": "delays", "contact": "delays@example.org", "runbookURL": "https://example.org/runbook"},
     }
     return made

@@ -19,7 +19,7 @@ from tests.integration.test_watching import EVEN, FEATURES, SHIFTED, profile
 WINDOW = 5
 DRIFT = {"windows": [{"seconds": WINDOW, "floor": "1h"}], "periodSeconds": 1, "forPeriods": 3}
 MONITORING = {"drift": DRIFT, "maxDataAgeSeconds": 60}
-RETRAIN = {"trainingJobRef": {"name": "delays"}, "on": ["FeatureDrift"]}
+RETRAIN = {"trainingJobRef": {"name": "delays"}, "causes": ["FeatureDrift"]}
 DATASET = {
     "name": "train",
     "role": "Train",

@@ -170,7 +170,7 @@ def test_a_version_written_by_hand_is_checked_like_any_other(live: Live) -> None
     assert [item["name"] for item in pod["spec"]["initContainers"]] == ["fetch"]
 
 
-WANTS = {"trainingJobRef": {"name": "delays"}, "on": ["FeatureDrift"]}
+WANTS = {"trainingJobRef": {"name": "delays"}, "causes": ["FeatureDrift"]}
 
 
 def test_a_run_that_a_deployment_asks_for(live: Live) -> None:

@@ -395,7 +395,7 @@ class MonitoringStatus(ApiModel):
 
 
 class CauseStatus(ApiModel):
-    """Something for which a new version is wanted (spec.retrain.on), since it was found."""
+    """Something for which a new version is wanted (spec.retrain.causes), since it was found."""
 
     cause: Annotated[str, Field(json_schema_extra=one_of(*CAUSES))]
     """What it is."""

@@ -80,7 +80,7 @@ class Retrain(ApiModel):
     """Which TrainingJob is asked for a new version, and when. Its retrainPolicy decides."""
 
     trainingJobRef: TrainingJobRef
-    on: list[Annotated[str, Field(json_schema_extra=one_of(*CAUSES))]] = Field(
+    causes: list[Annotated[str, Field(json_schema_extra=one_of(*CAUSES))]] = Field(
         min_length=1, max_length=5, json_schema_extra=ATOMIC
     )
     """What starts it."""

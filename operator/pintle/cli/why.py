@@ -108,7 +108,7 @@ def _asked(deployments: Iterable[Obj], job: Obj) -> list[dict[str, Any]]:
         if not same or (retrain.get("trainingJobRef") or {}).get("name") != name_of(job):
             continue
         found += [
-            {"deployment": name_of(deployment), **cause, "listened": cause["cause"] in retrain.get("on", ())}
+            {"deployment": name_of(deployment), **cause, "listened": cause["cause"] in retrain.get("causes", ())}
             for cause in status_of(deployment).get("causes") or ()
         ]
     return found

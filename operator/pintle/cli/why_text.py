@@ -183,7 +183,7 @@ def _asked(view: View, now: datetime) -> list[str]:
     rows = [
         (
             item["deployment"],
-            item["cause"] if item["listened"] else dim(f"{item['cause']} (not in spec.retrain.on)"),
+            item["cause"] if item["listened"] else dim(f"{item['cause']} (not in spec.retrain.causes)"),
             f"for {age(item.get('since'), now)}",
             item.get("message"),
         )

@@ -114,10 +114,10 @@ def asking(parent: Obj, deployments: Iterable[Obj]) -> list[Obj]:
 
 
 def causes(deployments: Iterable[Obj]) -> list[Trigger]:
-    """What these deployments have found and retrain on."""
+    """What these deployments have found and retrain for."""
     found = []
     for item in deployments:
-        wanted = _retrain(item).get("on") or ()
+        wanted = _retrain(item).get("causes") or ()
         for cause in (item.get("status") or {}).get("causes") or ():
             if cause["cause"] in wanted:
                 name = item["metadata"]["name"]

@@ -1,4 +1,4 @@
-"""Names of what may ask for a new version (spec.retrain.on), and the identity of one finding."""
+"""Names of what may ask for a new version (spec.retrain.causes), and the identity of one finding."""
 
 from __future__ import annotations
 

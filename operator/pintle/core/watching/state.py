@@ -67,7 +67,7 @@ class Watching:
 
     def asks_for(self, cause: str) -> bool:
         """The spec wants a new version for it."""
-        return self.spec.retrain is not None and cause in self.spec.retrain.on
+        return self.spec.retrain is not None and cause in self.spec.retrain.causes
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tests.builders import model_deployment
 from tests.serving_world import Serving
 
 VERDICTS = {"FeatureDrift": "Fail", "PredictionDrift": "Pass", "TrainingServingSkew": "Pass"}
-RETRAIN = {"trainingJobRef": {"name": "delays"}, "on": ["FeatureDrift", "Rollback"]}
+RETRAIN = {"trainingJobRef": {"name": "delays"}, "causes": ["FeatureDrift", "Rollback"]}
 
 
 class Watched(Serving):

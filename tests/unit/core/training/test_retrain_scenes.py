@@ -130,8 +130,8 @@ def test_a_new_definition_answers_what_waits() -> None:
     "edit",
     [
         {"automation": "Observe"},
-        {"retrain": {"trainingJobRef": {"name": "delays"}, "on": ["Rollback"]}},
-        {"retrain": {"trainingJobRef": {"name": "another"}, "on": ["FeatureDrift"]}},
+        {"retrain": {"trainingJobRef": {"name": "delays"}, "causes": ["Rollback"]}},
+        {"retrain": {"trainingJobRef": {"name": "another"}, "causes": ["FeatureDrift"]}},
         {"retrain": None},
     ],
     ids=["observes", "another cause", "another TrainingJob", "no retrain"],

@@ -16,7 +16,7 @@ from pintle.core.watching.state import Lost, Watched, Watching
 from tests.builders import START, model_deployment, model_version
 
 REVISION = "ab12cd34"
-RETRAIN = {"trainingJobRef": {"name": "delays"}, "on": ["FeatureDrift", "LabelledMetric", "Rollback"]}
+RETRAIN = {"trainingJobRef": {"name": "delays"}, "causes": ["FeatureDrift", "LabelledMetric", "Rollback"]}
 
 
 class World:
@@ -187,8 +187,8 @@ def test_what_was_found_without_a_floor_is_told_and_asks_for_nothing() -> None:
 
 
 def test_a_cause_that_the_spec_does_not_name_is_none() -> None:
-    """retrain.on without FeatureDrift, and no retrain at all: the condition only."""
-    for spec in ({"retrain": {**RETRAIN, "on": ["Rollback"]}}, {"retrain": None}):
+    """retrain.causes without FeatureDrift, and no retrain at all: the condition only."""
+    for spec in ({"retrain": {**RETRAIN, "causes": ["Rollback"]}}, {"retrain": None}):
         world = World(**spec)
         world.look(found(3))
         assert (world.state("FeatureDrift")[0], world.causes, world.said.decisions) == ("True", [], ())
