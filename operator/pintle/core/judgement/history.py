@@ -22,6 +22,8 @@ UNKNOWN_DISPERSION = 4.0
 """Where ten minutes of the control's past are not to be had."""
 FAST_SHARE = 0.95
 DEFAULT_SLOW_SECONDS = 0.25
+LEAST_SLOW_SECONDS = 0.025
+"""No smaller latency is chosen by itself: of milliseconds a busy node alone decides, and no user feels them."""
 MIN_REQUESTS = 50
 """Fewer requests choose no latency."""
 USUAL_VARIANCE = 0.1
@@ -137,14 +139,15 @@ def _learn_loss(blocks: Blocks, grown: FloatArray, grid: float, first: int, into
 
 
 def _slow_seconds(blocks: Blocks, grown: FloatArray, settings: Settings) -> float:
-    """The limit given, or the smallest bucket that holds 95 % of the control's requests."""
+    """The limit given, or the smallest bucket from LEAST_SLOW_SECONDS on that holds 95 % of the control's requests."""
     if settings.slow_seconds is not None:
         return slow_bucket(settings.slow_seconds)
     every = float(growth_of(blocks, grown, EVERY_LATENCY).sum())
     if every < MIN_REQUESTS:
         return DEFAULT_SLOW_SECONDS
     for limit in DURATION_BUCKETS:
-        if float(growth_of(blocks, grown, ("le", limit)).sum()) >= FAST_SHARE * every:
+        fast = float(growth_of(blocks, grown, ("le", limit)).sum())
+        if limit >= LEAST_SLOW_SECONDS and fast >= FAST_SHARE * every:
             return limit
     return DURATION_BUCKETS[-1]
 

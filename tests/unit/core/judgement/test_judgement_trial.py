@@ -416,6 +416,19 @@ def test_history_finds_bursts_and_the_slow_limit() -> None:
     history = control_history(stored([pod]), "old", ORIGIN, SECOND)
     assert history.dispersion["errors"] == pytest.approx(8, rel=0.3)
     assert history.slow_seconds == 0.1
+
+
+def test_milliseconds_are_never_slow_by_themselves() -> None:
+    """A stable that answers all in a millisecond: a request is slow from 25 ms on, not from the next bucket."""
+    pod = Pod("old", "old-1")
+
+    def quick(pod: Pod, second: int) -> None:
+        pod.answer(10)
+        for limit in ("0.001", "0.025", "0.25"):
+            pod.count(names.REQUEST_DURATION + "_bucket", 10, le=limit)
+
+    steady([pod], 900, quick, ORIGIN - 900, phase=0.0)
+    assert control_history(stored([pod]), "old", ORIGIN, SECOND).slow_seconds == 0.025
     assert history.known
 
 
