@@ -14,6 +14,7 @@ from e2e import images
 from e2e.cluster import ahead, provider
 from e2e.cluster.access import Access, access
 from e2e.cluster.errors import ClusterError
+from e2e.cluster.foreign import RUN_LABEL, Foreign, run_id
 from e2e.kubectl import Kubectl, KubectlError
 
 # As e2e/cluster/manifests/prometheus.yaml sets it up, and as often as it scrapes.
@@ -45,6 +46,9 @@ def install(values: list[str]) -> None:
     doors = access()
     admin = Kubectl(doors.kubeconfig)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    if isinstance(found, Foreign):
+        # By this label a later command finds what is ours on somebody's cluster, and touches nothing else.
+        labels[RUN_LABEL] = run_id()
     admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": images.NAMESPACE, "labels": labels}})
     more = [f"image.{name}={reference}" for name, reference in references.items()]
     more += ["replicas=2", "policy.startDeadlineSeconds=60", "policy.drainSeconds=5", *METRICS, *values]

@@ -116,6 +116,7 @@ def test_wrong_values_are_refused(setting: str) -> None:
 def test_the_operator_understands_its_environment() -> None:
     """What the chart puts into the pod is what the operator reads from it."""
     words = ["--set", "policy.drainSeconds=7,policy.startDeadlineSeconds=60,imagePullPolicy=Always,logLevel=DEBUG"]
+    words += ["--set", "policy.trustedTypes={mylib.Scale,mylib.Clip}"]
     objects = rendered(*words, "--set", "watchNamespaces={a,b}", "--set", "image.server=s:1,image.runner=r:1")
     (container,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
     downward = {"PINTLE_POD_UID": "uid", "PINTLE_POD_NAME": "pod", "PINTLE_POD_NAMESPACE": SYSTEM}
@@ -126,6 +127,7 @@ def test_the_operator_understands_its_environment() -> None:
     assert config.policy.drain == timedelta(seconds=7)
     assert config.policy.start_deadline == timedelta(seconds=60)
     assert config.namespaces == ("a", "b")
+    assert config.policy.trusted_types == ("mylib.Scale", "mylib.Clip")
     assert (config.pod_uid, config.pod_namespace, config.log_level) == ("uid", SYSTEM, "DEBUG")
     assert {port["containerPort"] for port in container["ports"]} == {config.health_port, config.metrics_port}
 

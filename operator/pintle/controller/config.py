@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pintle.adapters.prometheus import Access
+from pintle.contract import names
 from pintle.core.plan import Policy
 
 
@@ -53,6 +54,7 @@ def from_env(env: Mapping[str, str], fallback_uid: str) -> Config:
         drain=timedelta(seconds=_number(env, "PINTLE_DRAIN_SECONDS", 10)),
         has_metrics=prometheus is not None,
         scrape=timedelta(seconds=_number(env, "PINTLE_SCRAPE_SECONDS", 15)),
+        trusted_types=_names(env, names.ENV_TRUSTED_TYPES),
     )
     kill_after = env.get("PINTLE_TEST_KILL_AFTER")
     return Config(
@@ -60,7 +62,7 @@ def from_env(env: Mapping[str, str], fallback_uid: str) -> Config:
         pod_uid=env.get("PINTLE_POD_UID") or fallback_uid,
         pod_namespace=env.get("PINTLE_POD_NAMESPACE") or "default",
         pod_name=env.get("PINTLE_POD_NAME", ""),
-        namespaces=tuple(name.strip() for name in env.get("PINTLE_WATCH_NAMESPACES", "").split(",") if name.strip()),
+        namespaces=_names(env, "PINTLE_WATCH_NAMESPACES"),
         health_port=int(_number(env, "PINTLE_HEALTH_PORT", 8082)),
         metrics_port=int(_number(env, "PINTLE_METRICS_PORT", 8083)),
         workers=int(_number(env, "PINTLE_WORKERS", 16)),
@@ -89,6 +91,11 @@ def _prometheus(env: Mapping[str, str]) -> Access | None:
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     text = env.get(name, "").strip()
     return Path(text) if text else None
+
+
+def _names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(item.strip() for item in env.get(name, "").split(",") if item.strip())
 
 
 def _required(env: Mapping[str, str], name: str) -> str:
