@@ -162,6 +162,7 @@ class Rollouts(RuleBasedStateMachine):
     def fall_asleep(self) -> None:
         """A leader decides, and does not come to writing it."""
         self.slept = self.serving.look()
+        self.slept_without_route = self.serving.route is None
 
     @precondition(lambda self: getattr(self, "slept", None) is not None)
     @rule()
@@ -169,7 +170,7 @@ class Rollouts(RuleBasedStateMachine):
         """It writes now, upon what it saw then: the fence of the Lease is the controller's, this is the last one."""
         plan, self.slept = self.slept, None
         assert plan is not None
-        if plan.traffic is None or "resourceVersion" not in plan.traffic["metadata"]:
+        if plan.traffic is None or self.slept_without_route:
             return
         before = self.serving.record
         try:
@@ -186,6 +187,16 @@ class Rollouts(RuleBasedStateMachine):
             self._look(None)
             self.serving.pods()
             self.serving.world.tick(seconds)
+
+    @rule(fails=st.booleans())
+    def roll_out(self, fails: bool) -> None:
+        """Until somebody has a share beside the stable, or a while has passed; then it fails, or not."""
+        self.serving.judge("NeedMoreData", rows=5000)
+        for _ in range(8):
+            self.looks(1, 6.0)
+        if fails:
+            self.serving.judge("Fail", rows=5000)
+            self.looks(2, 0.3)
 
     @rule(only=st.integers(0, 8))
     def killed_look(self, only: int) -> None:

@@ -24,8 +24,7 @@ class Leaving:
 def leave(look: Look, record: Record) -> Leaving:
     """The record with who is leaving, the objects of those whose time has come, and when to look again."""
     target = look.incoming
-    coming = target.name if target and target.name not in record.refused else ""
-    kept = {record.stable, record.canary, record.previous, coming}
+    kept = {record.stable, record.canary, record.previous, target.name if target else ""}
     others = [name for name in look.fleet.members if name not in kept]
     if not record.stable:
         return _before_the_first(look, record, others)

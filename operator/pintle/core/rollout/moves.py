@@ -24,7 +24,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pintle.api import reasons
-from pintle.core.judgement.verdict import FAIL
 from pintle.core.rollout.course import position
 from pintle.core.rollout.deeds import PROMOTE, RESTORE, RETURN, SERVE, STAND_IN
 from pintle.core.rollout.fleet import Member
@@ -189,7 +188,7 @@ def _successor(look: Look) -> Member:
 
 
 def _stands_in(look: Look, target: Revision, member: Member) -> Move | None:
-    """The canary carries all traffic until the stable is back; it is no promotion, and never one that fails."""
+    """The canary carries all traffic until the stable is back; no promotion. One that fails was held before."""
     record = look.record
     if record.course.asked > len(look.steps) and member.ready:
         return carries(look, target, PROMOTE, "a person asked for it", by_person(look))
@@ -198,7 +197,7 @@ def _stands_in(look: Look, target: Revision, member: Member) -> Move | None:
             return None
         return stay(look, False, reasons.NO_READY_PODS, f"neither {record.stable} nor {target.name} has a ready pod")
     message = f"revision {target.name} carries all traffic: revision {record.stable} has no ready pod"
-    if record.weights.get(target.name) == FULL or look.sight.verdict == FAIL:
+    if record.weights.get(target.name) == FULL:
         return stay(look, False, reasons.NO_READY_PODS, message)
     if target.name not in record.weights:
         record = record.with_(course=Course())

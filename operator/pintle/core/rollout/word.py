@@ -21,7 +21,6 @@ from pintle.core.rollout.look import Look
 from pintle.core.rollout.move import deed
 from pintle.core.rollout.record import Record
 from pintle.core.rollout.request import revision_of_version
-from pintle.core.rollout.restore import word_of
 from pintle.core.rollout.sight import failing, in_words
 from pintle.resources.revision import Revision, revision_name
 
@@ -57,7 +56,6 @@ class NotSaid(Exception):
 
 def heed(look: Look) -> Look:
     """The look with the person's word in its record; unchanged where there is none, or it was heard before."""
-    look = _with_status_word(look)
     text = (look.observed.parent["metadata"].get("annotations") or {}).get(names.ANNOTATION_ACTION)
     if not text:
         return look
@@ -73,14 +71,6 @@ def heed(look: Look) -> Look:
     heard = Heard(look.record, REFUSED, error) if error else _answer(look, spoken)
     word = Word(spoken.id, spoken.verb, heard.result, heard.message, spoken.by, look.time)
     return look.with_record(heard.record.with_(word=word))
-
-
-def _with_status_word(look: Look) -> Look:
-    """A word that was answered before there was a record to keep it is not heard again either."""
-    word = word_of(look.status)
-    if look.record.word is not None or word is None:
-        return look
-    return look.with_record(look.record.with_(word=word))
 
 
 def parse(text: str) -> Spoken:

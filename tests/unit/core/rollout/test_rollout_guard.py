@@ -182,6 +182,16 @@ def test_a_new_revision_that_does_not_come_back_is_refused() -> None:
     assert made.status["refused"][0]["version"] == 2
 
 
+@pytest.mark.parametrize("kind", ["Service", "Deployment", "HorizontalPodAutoscaler"])
+def test_the_way_back_is_mended_like_everything_else(kind: str) -> None:
+    """A share whose Service is gone is answered with errors; a way back without pods is none."""
+    made = in_guard(runtime={"minReplicas": 1, "maxReplicas": 3})
+    name = f"delays-{made.revision(1)}"
+    made.world.remove(kind, name)
+    made.act()
+    assert made.world.get(kind, name) is not None
+
+
 def test_a_guard_does_not_end_while_nothing_answers() -> None:
     """A cluster without nodes for an hour accepts nobody."""
     made = in_guard()

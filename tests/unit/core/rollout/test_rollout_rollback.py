@@ -243,6 +243,9 @@ def test_the_canary_withdrawn_while_it_is_all_that_answers_stays_until_the_stabl
     made.pin(1)
     made.act()
     assert made.shares() == {1: 0, 2: 100}
+    made.world.remove("Service", f"delays-{made.revision(2)}")
+    made.act()
+    assert made.world.get("Service", f"delays-{made.revision(2)}"), "and is mended like everything that has traffic"
     made.broken.clear()
     made.pods()
     made.act()
