@@ -51,7 +51,7 @@ def pytest_stage(name: str, *args: str) -> Stage:
     return Stage(name, [*PYTEST, *args], tests=True)
 
 
-UNIT = pytest_stage("unit", "-n", "2", "tests/unit")
+UNIT = pytest_stage("unit", "-n", "2", "tests/unit", "tests/golden")
 PROPERTY = pytest_stage("property", "-n", "2", "tests/property")
 STAGES = {
     "check": lambda: [*lint_stages(), UNIT],

@@ -21,6 +21,7 @@ from pintle.resources.pods import (
 )
 from pintle.resources.run_pod import RunnerDefaults
 
+ANNOTATION_AFTER = f"{names.GROUP}/after"
 CONTAINER = names.CONTAINER_LISTING
 DEADLINE_SECONDS = 600
 REQUESTS: Mapping[str, str] = {"cpu": "20m", "memory": "64Mi"}
@@ -38,9 +39,12 @@ def listing_number(training_job: str, pod_name: str) -> int | None:
 
 
 def listing_pod(
-    parent: Mapping[str, Any], spec: TrainingJobSpec, request: RunRequest, runner: RunnerDefaults
+    parent: Mapping[str, Any], spec: TrainingJobSpec, request: RunRequest, runner: RunnerDefaults, after: str
 ) -> dict[str, Any]:
-    """The pod, create-only; `request.run` is its name. It has the keys of the data sets and nothing else."""
+    """The pod, create-only; `request.run` is its name. It has the keys of the data sets and nothing else.
+
+    `after` is the newest run as the pod is made: what it lists is compared with what that run has read.
+    """
     uris = [dataset.storageUri for dataset in spec.datasets]
     claims = Claims(uris)
     keys = {
@@ -84,6 +88,7 @@ def listing_pod(
             "name": request.run,
             "namespace": request.namespace,
             "labels": labels(names.COMPONENT_LISTING, training_job=request.trainingJob, model=request.modelName),
+            "annotations": {ANNOTATION_AFTER: after},
             "ownerReferences": [owner_reference(parent)],
         },
         "spec": pod,

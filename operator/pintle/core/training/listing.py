@@ -17,7 +17,7 @@ from pintle.core.training.governor import LISTING, NEW, SAME, UNKNOWN
 from pintle.core.training.look import Look
 from pintle.core.training.memory import Listing, Memory
 from pintle.core.training.triggers import NEW_DATA, Trigger
-from pintle.resources.listing_pod import CONTAINER, DEADLINE_SECONDS, listing_number
+from pintle.resources.listing_pod import ANNOTATION_AFTER, CONTAINER, DEADLINE_SECONDS, listing_number
 
 
 def taken_in(look: Look, listing: Listing, newest: str | None) -> Listing:
@@ -29,7 +29,9 @@ def taken_in(look: Look, listing: Listing, newest: str | None) -> Listing:
         return Listing(number=max(listing.number, current or 0))
     if current is not None and (said := _said(look, pods[current])) is not None:
         digest, message = said
-        listing = Listing(current, digest, timestamp(look.now), message, newest)
+        # The run that was the newest when it was made: one that has started since may have read more.
+        after = (pods[current]["metadata"].get("annotations") or {}).get(ANNOTATION_AFTER, newest)
+        listing = Listing(current, digest, timestamp(look.now), message, after)
         look.why.append(f"listing {current}: {message}")
         current = None
     look.delete.extend(pod for number, pod in pods.items() if number != current)

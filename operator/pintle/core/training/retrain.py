@@ -101,7 +101,7 @@ def govern(look: Look, entries: list[Entry], current: Entry | None, waits: Waiti
             # Whether the Job exists now is not known; if it does, it tells itself what it answers.
             memory = waits.memory
     elif number := _listing_due(look, entries, facts, memory):
-        start_listing(look, number)
+        start_listing(look, number, entries[0].name)
         if refusal := look.observed.write_error:
             memory = replace(memory, listing=replace(memory.listing, message=refusal))
     if answer.held is None and waits.complaint[0]:

@@ -53,11 +53,11 @@ def start_run(
     return run
 
 
-def start_listing(look: Look, number: int) -> None:
-    """The throw-away pod that lists the data."""
+def start_listing(look: Look, number: int, newest: str) -> None:
+    """The throw-away pod that lists the data, after the run `newest`."""
     parent, name = look.observed.parent, listing_pod_name(look.name, number)
     request = run_request(parent, look.spec, {}, name, {})
-    look.create.append(listing_pod(parent, look.spec, request, _runner(look)))
+    look.create.append(listing_pod(parent, look.spec, request, _runner(look), newest))
     look.why.append(f"listing {number} is started")
 
 
