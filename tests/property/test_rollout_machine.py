@@ -258,7 +258,8 @@ class Rollouts(RuleBasedStateMachine):
         after = Record.from_json(plan.traffic["metadata"]["annotations"]["pintle.dev/rollout"])
         assert after is not None
         verdict, status_sequence = serving.verdict[0], serving.status.get("sequence", 0)
-        if verdict not in ("Fail", "SourceError") or status_sequence > record.sequence:
+        if verdict not in ("Fail", "SourceError") or status_sequence > record.sequence or not record.course.origin:
+            # Without an origin there is no trial yet, and nothing that could have said it.
             return
         asked = after.word != record.word or record.course.asked or record.back
         alone = not serving.observe().deployments or not _ready(serving, record.stable)
