@@ -26,6 +26,8 @@ ROLLOUT: Obj = {
     "deadlineSeconds": 600,
 }
 GUARD: Obj = {"seconds": 10, "holdbackWeight": 20}
+POLL_SECONDS = 1.0
+"""A look is a kubectl process: oftener, the tests would take the processor from what they test."""
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Rolling:
                 raise AssertionError(
                     f"not {what} after {seconds} s: {json.dumps(status, indent=1)}\n{self.kube.events()}"
                 )
-            time.sleep(0.2)
+            time.sleep(POLL_SECONDS)
 
     def until_canary(self, version: int, seconds: float = 120) -> Obj:
         """Until the version has some of the traffic beside the stable."""
