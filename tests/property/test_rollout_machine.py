@@ -233,11 +233,11 @@ class Rollouts(RuleBasedStateMachine):
         self.refused |= set(after.refused)
         if before is None or plan.traffic is None or serving.parent["spec"]["runtime"]["minReplicas"] == 0:
             return
+        answers = [name for name, weight in before.weights.items() if weight and _ready(serving, name)]
+        taken = set(before.weights) & set(after.refused)
         for name, weight in after.weights.items():
-            if weight > before.weights.get(name, 0) and not set(before.weights) & set(after.refused):
-                assert serving.world.get("Deployment", f"delays-{name}"), f"{name} gets {weight} % and is not there"
-                found = serving.world.get("Deployment", f"delays-{name}") or {}
-                assert (found.get("status") or {}).get("readyReplicas"), f"{name} gets {weight} % without a ready pod"
+            if weight > before.weights.get(name, 0) and answers and not taken:
+                assert _ready(serving, name), f"{name} gets {weight} % without a ready pod, {answers} had some"
 
     def _heard(self, after: Record) -> None:
         """A person has taken refusals back."""
