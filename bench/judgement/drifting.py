@@ -157,8 +157,8 @@ def shifts(tables: Tables, days: int, rng: np.random.Generator) -> None:
         moved = normal_shares(sigma)
         still = normal_shares(0.0)
         late = np.concatenate([np.tile(still, (looks // 2, 1)), np.tile(moved, (looks, 1))])
-        found = _shifted(np.tile(moved, (looks, 1)), still, days, rng)
-        tables.add(Row.of(f"{sigma} sigma at the start", found, found, goals[sigma][0]))
+        found = _shifted(np.tile(moved, (looks // 4, 1)), still, days * 4, rng)
+        tables.add(Row.of(f"{sigma} sigma at the start (6 h)", found, found, goals[sigma][0]))
         found = _shifted(late, still, days, rng) - DAY / 2
         tables.add(Row.of(f"{sigma} sigma after 12 h", found, found, goals[sigma][1]))
     still = normal_shares(0.0)
