@@ -16,7 +16,7 @@ import httpx
 class Load:
     """Context manager that sends `per_second` requests until it is left; half of them on fresh connections.
 
-    A failure is an answer other than 2xx, a connection error, or no answer within a second. Ends at `limit_seconds`.
+    A failure is an answer other than 2xx, a connection error, or no answer within `timeout`. Ends at `limit_seconds`.
     `body` is what is sent each time, or a function that makes it. `versions` counts good answers by version.
     """
 
@@ -26,6 +26,7 @@ class Load:
         body: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
         per_second: int = 40,
         limit_seconds: float = 600,
+        timeout: float = 1.0,
     ) -> None:
         assert "://127.0.0.1" in url, "load goes to loopback only"
         self.sent = 0
@@ -37,7 +38,7 @@ class Load:
         self._seen = threading.Condition()
         self._url, self._body = url, body
         self._interval = 1 / per_second
-        self._limit = limit_seconds
+        self._limit, self._timeout = limit_seconds, timeout
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -65,7 +66,7 @@ class Load:
         loop = asyncio.get_running_loop()
         started = loop.time()
         tasks = set()
-        async with httpx.AsyncClient(timeout=1.0, limits=httpx.Limits(max_connections=200)) as client:
+        async with httpx.AsyncClient(timeout=self._timeout, limits=httpx.Limits(max_connections=200)) as client:
             while not self._stop.is_set() and loop.time() - started < self._limit:
                 await asyncio.sleep(max(0.0, started + self.sent * self._interval - loop.time()))
                 task = asyncio.create_task(self._one(client, fresh=self.sent % 2 == 0))

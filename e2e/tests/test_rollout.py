@@ -158,7 +158,9 @@ def test_a_refused_revision_is_not_tried_again(prepared: Prepare) -> None:
         rolling.apply(1)
         rolling.until_ready(1)
         rolling.apply(2)
-        rolling.until("refused still", lambda s: s["observedGeneration"] == 3 and not s.get("canary", {}).get("weight"))
+        generation = (rolling.kube.get("mdep", "late") or {})["metadata"]["generation"]
+        status = rolling.until("looked at", lambda s: s["observedGeneration"] == generation)
+        assert not status.get("canary", {}).get("weight")
         assert rolling.condition("Ready")["reason"] == "RolledBack"
         sent = load.versions["2"]
         load.wait_for_answers("1", load.versions["1"] + 100)
@@ -186,12 +188,13 @@ def test_a_pod_of_the_stable_is_killed_during_a_rollback(prepared: Prepare) -> N
 
 def test_the_guard_keeps_what_the_autoscaler_had_grown(prepared: Prepare) -> None:
     """The stable has four pods when a version is promoted; the guard fails, and four pods take the traffic back."""
-    runtime = {"minReplicas": 1, "maxReplicas": 6, "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}}}
+    resources = {"requests": {"cpu": "50m", "memory": "128Mi"}}
+    grown = {"minReplicas": 4, "maxReplicas": 6, "resources": resources}
+    runtime = {**grown, "minReplicas": 1}
     guard = {"seconds": 300, "holdbackWeight": 20}
     rows = Rows(low=0.5)
-    rolling = prepared(Made(1), Made(2, errors=0.4), runtime=runtime, guard=guard)
+    rolling = prepared(Made(1), Made(2, errors=0.4), runtime=grown, guard=guard)
     stable = rolling.status()["stable"]["revision"]
-    rolling.kube.run("scale", "deployment", f"late-{stable}", "--replicas=4")
     rolling.until("four pods", lambda s: s["stable"]["readyReplicas"] == 4)
     with rolling.load(rows, per_second=40) as load:
         load.wait_for_version("1")

@@ -387,7 +387,9 @@ def _look(scene: TrainingScene, only: int | None = None) -> None:
     scene.world.execute("TrainingJob", "delays", plan, only=only)
     made = [job for job in scene.jobs if job["metadata"]["uid"] not in before]
     for job in made:
-        ends = [run["completionTime"] for run in (plan.status or {})["runs"] if "completionTime" in run]
+        # A plan leaves out a status that stands as it is.
+        status = plan.status if plan.status is not None else scene.status
+        ends = [run["completionTime"] for run in status.get("runs", ()) if "completionTime" in run]
         if ends and _trigger(job)["kind"] in (*CAUSES, *KINDS):
             assert scene.world.now - datetime.fromisoformat(max(ends)) >= timedelta(seconds=COOLDOWN)
     _told(scene).extend((scene.world.now, job, _trigger(job)) for job in made)
