@@ -198,6 +198,27 @@ class Rollouts(RuleBasedStateMachine):
             self.serving.judge("Fail", rows=5000)
             self.looks(2, 0.3)
 
+    @rule(what=st.sampled_from(("status", "annotation", "route", "root")))
+    def roll_back_and_lose(self, what: str) -> None:
+        """What was refused a moment ago, and then something is lost."""
+        self.roll_out(True)
+        self.lose(what)
+        self.looks(4, 6.0)
+
+    @rule()
+    def sleep_through_a_rollback(self) -> None:
+        """A leader decides upon a canary that passes, sleeps, and wakes after another has found that it fails."""
+        self.roll_out(False)
+        self.serving.judge("Pass", rows=10**6)
+        for _ in range(6):
+            self.fall_asleep()
+            if self.slept is not None and self.slept.traffic is not None:
+                break
+            self.looks(1, 6.0)
+        self.serving.judge("Fail", rows=10**6)
+        self.looks(2, 0.3)
+        self.wake()
+
     @rule(only=st.integers(0, 8))
     def killed_look(self, only: int) -> None:
         self._look(only)
