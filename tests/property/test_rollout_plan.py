@@ -164,6 +164,7 @@ def _final(serving: Serving, only: int | None) -> dict[str, Any]:
 def _timeless(serving: Serving) -> dict[str, Any]:
     """What matters at rest: specs, weights, conditions, aliases; no times, no uids, no numbers of writes."""
     world, status = serving.world, copy.deepcopy(dict(serving.status))
+    status.pop("sequence", None)  # How often the route was written; the claim on an alias has one of its own.
     for entry in (*status.get("conditions", ()), *status.get("history", ())):
         entry.pop("lastTransitionTime", None)
         entry.pop("time", None)
