@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from pintle.serve.answers import refusal, unanswered
 from pintle.serve.http import SERVER_ERROR, Overloaded, Rejected
 from pintle.serve.models import Batch, Model, Prediction
 from pintle.serve.report import log
@@ -150,21 +151,31 @@ class Batcher:
         if isinstance(outcome, Exception):
             self._failed(jobs, outcome)
         else:
-            batch, prediction = outcome
-            observed = [job.judged and not job.answered for job in jobs]
-            start = 0
-            for job in jobs:
-                stop = start + job.rows.count
-                job.finish(prediction if len(jobs) == 1 else prediction.part(start, stop))
-                start = stop
-            if all(observed):
-                self._observe(batch, prediction)
-            elif any(observed):
-                rows = np.flatnonzero(np.repeat(observed, [job.rows.count for job in jobs]))
-                self._observe(batch.take(rows), prediction.take(rows))
+            self._answer(jobs, *outcome)
         if self._waiting and not self._flush_planned:
             self._flush_planned = True
             self._loop.call_soon(self._flush)
+
+    def _answer(self, jobs: list[Job], batch: Batch, prediction: Prediction) -> None:
+        """To each job its rows' answers, or why one of them has none; what was answered and is judged is observed."""
+        none = unanswered(prediction)
+        observed = []
+        start = 0
+        for job in jobs:
+            stop = start + job.rows.count
+            lacking = None if none is None else none[(none >= start) & (none < stop)]
+            refused = lacking is not None and len(lacking) > 0
+            observed.append(job.judged and not job.answered and not refused)
+            if lacking is not None and refused:
+                job.finish(refusal(self._model.inputs, batch, lacking, start))
+            else:
+                job.finish(prediction if len(jobs) == 1 else prediction.part(start, stop))
+            start = stop
+        if all(observed):
+            self._observe(batch, prediction)
+        elif any(observed):
+            rows = np.flatnonzero(np.repeat(observed, [job.rows.count for job in jobs]))
+            self._observe(batch.take(rows), prediction.take(rows))
 
     def _failed(self, jobs: list[Job], error: Exception) -> None:
         """One request's rows must not fail the others of its batch: run each alone, then it is its own fault."""

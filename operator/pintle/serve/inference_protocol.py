@@ -134,7 +134,7 @@ class InferenceProtocol:
         return names
 
     def write(self, request: InferRequest, prediction: Prediction, tokens: TokenWriter | None = None) -> Answer:
-        """The answer, its tensors in row-major order; a figure that is no number is null.
+        """The answer, its tensors in row-major order.
 
         The tokens are one string with spaces between, because the protocol allows no lists as parameters.
         """

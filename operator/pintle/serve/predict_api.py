@@ -39,7 +39,7 @@ class PredictApi:
         raise BadRequest(f"the body must be {SHAPES}")
 
     def write(self, prediction: Prediction, tokens: TokenWriter | None = None) -> Answer:
-        """One object per row, and its token; a figure that is no number (NaN, infinite) is null."""
+        """One object per row, and its token."""
         found: Iterable[dict[str, Any]]
         if prediction.probabilities is None or prediction.labels is None:
             found = [{"value": value} for value in prediction.score]

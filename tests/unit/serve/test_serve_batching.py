@@ -50,7 +50,7 @@ class Bench:
         assert prediction.score.tolist() == batch.numbers[:, 0].tolist()
         self.observed += prediction.score.tolist()
 
-    def send(self, *values: float, seconds: float = 5, judged: bool = True) -> asyncio.Future[Any]:
+    def send(self, *values: float | None, seconds: float = 5, judged: bool = True) -> asyncio.Future[Any]:
         """Submit one request of rows with these values."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         rows = Rows(len(values), [[value] for value in values], [])
@@ -158,3 +158,29 @@ async def test_a_request_is_answered_when_its_time_is_up(bench: Bench) -> None:
     assert (await bench.send(7)).score.tolist() == [7]
     assert [7.0] in bench.model.batches
     assert bench.observed == [1, 1, 7], "what nobody was answered is not counted"
+
+
+async def test_a_row_without_an_answer_refuses_its_own_request_only(bench: Bench) -> None:
+    """NaN from the model: the request that holds the row hears which row and column, its batch mates get answers."""
+    good, bad, other = await asyncio.gather(bench.send(1), bench.send(2, None, None), bench.send(3))
+    assert (good.score.tolist(), other.score.tolist()) == ([1], [3])
+    assert isinstance(bad, Rejected)
+    assert (bad.status, bad.result) == (422, "schema_rejected")
+    assert bad.message.startswith("row 1: the model answers no number where x is missing (and 1 more rows)")
+    assert bench.observed == [1, 3], "what was not answered is in no bin"
+    assert len(bench.model.batches) == 1, "nothing is computed twice"
+
+
+async def test_a_value_beyond_float32_is_named(bench: Bench) -> None:
+    """What float32 cannot hold is infinite to a model, and an infinite answer is none."""
+    found = await bench.send(1e39)
+    assert found.status == 422
+    assert "x is infinite in float32" in found.message
+
+
+async def test_a_model_that_answers_nan_to_good_values_is_at_fault(bench: Bench) -> None:
+    """500, as no other value would help the client."""
+    bench.model.predict = lambda batch: Prediction(np.full(len(batch), np.nan, dtype=np.float32))  # type: ignore[method-assign]
+    found = await bench.send(1)
+    assert (found.status, found.result) == (500, "server_error")
+    assert bench.observed == []

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,10 @@ from pintle.serve.http import Answer, Request
 from pintle.serve.metrics import Metrics
 from pintle.serve.models import load_model
 from pintle.serve.settings import Identity, Settings
+from skl2onnx import to_onnx
+from sklearn.linear_model import LogisticRegression
 
+from tests.unit.serve import artifacts
 from tests.unit.serve.process import samples, value
 
 IDENTITY = Identity("late", "0a1b2c3d", "delays", "3")
@@ -245,6 +249,40 @@ async def test_a_required_column_that_live_rows_lack_rejects_them(client: Client
     assert client.metric("model_requests_total", result="schema_rejected", route="default") == 1
     assert client.metric("model_predictions_total") == 0
     assert client.handler.metrics.bins.sum() == 0
+
+
+def linear(folder: Path) -> Path:
+    """A linear model without an imputer: it has no answer where a value is missing."""
+    values = np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0], [3.0, 3.0]], dtype=np.float32)
+    model = LogisticRegression().fit(values, [0, 0, 1, 1])
+    return artifacts.write(
+        folder,
+        {"model.onnx": to_onnx(model, values[:1], options={"zipmap": False}, target_opset=18).SerializeToString()},
+        task="BinaryClassification",
+        outputs={"labels": [0, 1], "positive": 1},
+        inputs="Matrix",
+        features=[{"name": "a", "type": "Number"}, {"name": "b", "type": "Number"}],
+        example={"rows": [{"a": 1.0, "b": 2.0}], "answers": model.predict_proba(values[1:2])[:, 1].tolist()},
+        profile=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", {"rows": [{"a": 1, "b": 2}, {"a": 1, "b": None}]}),
+        (INFER, {"inputs": [tensor("a", [1, 1]), tensor("b", [2, None])]}),
+    ],
+)
+async def test_no_label_is_made_of_an_answer_that_is_no_number(tmp_path: Path, path: str, body: Any) -> None:
+    """422 with row and column, counted as schema_rejected; it was 200 with a label that meant nothing."""
+    client = client_of(linear(tmp_path))
+    status, found = await client.post(path, body)
+    assert status == 422
+    assert found["error"].startswith("row 1: the model answers no number where b is missing")
+    assert client.metric("model_requests_total", result="schema_rejected", route="default") == 1
+    assert client.metric("model_predictions_total") == 0
+    client.handler.close()
 
 
 async def test_direct_requests_are_answered_and_leave_nothing_to_judge_by(client: Client) -> None:
