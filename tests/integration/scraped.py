@@ -135,7 +135,8 @@ class Exporter:
 class ScrapingPrometheus:
     """Scrapes an exporter. Stopped and started again it has the same address, and what it had stored."""
 
-    def __init__(self, folder: Path, exporter: Exporter) -> None:
+    def __init__(self, folder: Path, exporter: Exporter, interval: float = SCRAPE_SECONDS) -> None:
+        self.interval = interval
         try:
             self._binary = PROMETHEUS.path()
         except ClusterError as error:
@@ -149,7 +150,7 @@ class ScrapingPrometheus:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._exporter.on_change(self._write_targets)
         found = {"files": [str(self._folder / "targets.json")], "refresh_interval": "1s"}
-        interval = f"{round(SCRAPE_SECONDS * 1000)}ms"
+        interval = f"{round(self.interval * 1000)}ms"
         config = {
             "global": {"scrape_interval": interval, "scrape_timeout": interval},
             "scrape_configs": [{"job_name": "pods", "file_sd_configs": [found]}],
