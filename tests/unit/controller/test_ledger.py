@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pintle.controller.watching.ledger import Ledger
 from pintle.core.judgement.facts import PodFacts
 from pintle.core.rollout.trial import PodState
+from pintle.core.trials.ledger import Ledger
 
 ORIGIN = 1000.0
 

@@ -7,10 +7,10 @@ import re
 import promql_parser
 import pytest
 from pintle.contract.metrics import DURATION_BUCKETS
-from pintle.controller.watching import selectors
-from pintle.controller.watching.pair import FAST_TESTS, SLOW_TESTS, part
 from pintle.core.judgement.outcomes import SELECTORS
 from pintle.core.judgement.settings import PRESETS, TESTS, Settings
+from pintle.core.trials import selectors
+from pintle.core.trials.pair import FAST_TESTS, SLOW_TESTS, part
 
 
 def test_every_metric_that_a_trial_reads_is_asked_for() -> None:

@@ -14,11 +14,11 @@ from pintle.api.rollout import Rollout
 from pintle.controller.queue import KeyedQueue
 from pintle.controller.telemetry import Metrics
 from pintle.controller.watching import trials
-from pintle.controller.watching.pair import Pair
 from pintle.controller.watching.trials import SAY_SECONDS, SLOW_SECONDS, TrialWatcher
 from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS, SOURCE_ERROR, Judgement
 from pintle.core.plan import Key, Policy
 from pintle.core.rollout.trial import CANARY, PodState, TrialSpec
+from pintle.core.trials.pair import Pair
 
 from tests.unit.controller.fakes import VirtualClock, settle
 from tests.unit.controller.prometheus_world import Server, World

@@ -7,14 +7,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pintle.api.rollout import BUILT_IN_TESTS, Rollout
-from pintle.controller.watching.ledger import Ledger
-from pintle.controller.watching.pair import Pair
-from pintle.core.judgement.settings import Settings, settings_for
+from pintle.core.judgement.settings import Settings
 from pintle.core.judgement.verdict import Judgement
 from pintle.core.own_metrics import OwnMetric
 from pintle.core.plan import Key
 from pintle.core.rollout.trial import TrialSpec
+from pintle.core.trials.ledger import Ledger
+from pintle.core.trials.pair import Pair
 
 Said = tuple[Any, ...]
 
@@ -73,13 +72,6 @@ class Case:
         """No more work for it."""
         for task in self.tasks:
             task.cancel()
-
-
-def settings_of(rollout: Rollout, grid_seconds: float) -> Settings:
-    """How strictly a rollout is judged. Raises ValueError for limits that contradict each other."""
-    advanced: Mapping[str, Any] = rollout.advanced.model_dump(exclude_none=True) if rollout.advanced else {}
-    dry_run = [metric.name for metric in rollout.metrics or () if metric.dryRun and metric.name in BUILT_IN_TESTS]
-    return settings_for(rollout.sensitivity, advanced, grid_seconds=grid_seconds, dry_run=dry_run)
 
 
 def new_case(key: Key, spec: TrialSpec, settings: Settings, before: Case | None) -> Case:

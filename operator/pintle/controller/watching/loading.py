@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterable
 
 import numpy as np
 
-from pintle.controller.watching import selectors
 from pintle.controller.watching.case import Case
-from pintle.controller.watching.pair import Pair
 from pintle.core.judgement.counters import LOOKBACK_SCRAPES
 from pintle.core.judgement.history import HISTORY_SECONDS, History, control_history
 from pintle.core.judgement.samples import RawSeries
+from pintle.core.trials import selectors
+from pintle.core.trials.pair import Pair
 from pintle.ports.clock import Clock
 from pintle.ports.metrics import MetricSource, QueryRefused
 

@@ -18,17 +18,18 @@ from datetime import datetime
 
 from pintle.controller.queue import KeyedQueue
 from pintle.controller.telemetry import Metrics
-from pintle.controller.watching import selectors
-from pintle.controller.watching.case import Case, gist, leaving, new_case, settings_of
+from pintle.controller.watching.case import Case, gist, leaving, new_case
 from pintle.controller.watching.loading import load
 from pintle.controller.watching.measured import Measured
 from pintle.controller.watching.own import OwnMetrics
-from pintle.controller.watching.pair import Pair
 from pintle.core.judgement.samples import RawSeries
 from pintle.core.judgement.verdict import Judgement
 from pintle.core.plan import Key, Policy
 from pintle.core.rollout.observed import DeploymentObserved
 from pintle.core.rollout.trial import trial_of
+from pintle.core.trials import selectors
+from pintle.core.trials.pair import Pair
+from pintle.core.trials.settings import settings_of
 from pintle.ports.clock import Clock
 from pintle.ports.kinds import MODEL_DEPLOYMENT
 from pintle.ports.metrics import MetricSource, MetricsUnavailable

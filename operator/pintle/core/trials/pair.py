@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pintle.controller.watching import selectors
 from pintle.core.judgement.facts import PodFacts
 from pintle.core.judgement.history import History
 from pintle.core.judgement.samples import RawSeries
 from pintle.core.judgement.settings import ALPHA_SHARES, ERRORS, LOSS, MISSING, RESTARTS, SLOW, Settings
 from pintle.core.judgement.trial import Trial
 from pintle.core.judgement.verdict import Judgement, TestResult
+from pintle.core.trials import selectors
 
 FAST_TESTS = (ERRORS, SLOW, RESTARTS)
 SLOW_TESTS = (MISSING, LOSS)
@@ -48,8 +48,8 @@ class Pair:
     def feed(self, series: Iterable[RawSeries], until: float) -> None:
         """Everything that the trial reads, up to `until`."""
         given = list(series)
-        self.feed_fast(selectors.of(given, selectors.FAST), until)
-        self.feed_slow(selectors.of(given, (*selectors.SLOW, *selectors.REFERENCE)), until)
+        self.feed_fast(_of(given, selectors.FAST), until)
+        self.feed_slow(_of(given, (*selectors.SLOW, *selectors.REFERENCE)), until)
 
     def judgement(self, now: float, facts: PodFacts, own: Iterable[TestResult] = ()) -> Judgement:
         """What both halves say, with the tests of the user's own beside theirs."""
@@ -64,3 +64,9 @@ def part(settings: Settings, tests: tuple[str, ...]) -> Settings:
         return replace(settings, tests=())
     share = sum(ALPHA_SHARES[test] for test in made) / sum(ALPHA_SHARES[test] for test in settings.tests)
     return replace(settings, tests=made, alpha=settings.alpha * share)
+
+
+def _of(series: Iterable[RawSeries], metrics: Iterable[str]) -> list[RawSeries]:
+    """Only the series of these metrics."""
+    wanted = frozenset(metrics)
+    return [item for item in series if item.metric in wanted]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pintle.contract import metrics as names
-from pintle.core.judgement.samples import RawSeries
 
 FAST = (names.REQUESTS, names.REQUEST_DURATION + "_bucket")
 SLOW = (
@@ -44,12 +43,6 @@ def everything(namespace: str, deployment: str, revisions: Iterable[str], limits
     metrics = dict.fromkeys((*FAST, *SLOW, *REFERENCE))
     where = [f'namespace="{namespace}"', f'deployment="{deployment}"', _revisions(revisions), _ROUTE, _BIN]
     return _selector(metrics, where if limits is None else [*where, _limits(limits)])
-
-
-def of(series: Iterable[RawSeries], metrics: Iterable[str]) -> list[RawSeries]:
-    """Only the series of these metrics."""
-    wanted = frozenset(metrics)
-    return [item for item in series if item.metric in wanted]
 
 
 def _selector(metrics: Iterable[str], matchers: Iterable[str]) -> str:
