@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,23 +42,63 @@ def disable(tree: Path, guard: Guard) -> None:
     path.write_text(text.replace(guard.line, guard.instead))
 
 
+@dataclass
+class Tree:
+    """A copy of the tree in which one line after another is disabled."""
+
+    folder: Path
+    whole: str = ""
+    """The file in which a line is disabled, before that."""
+
+    def make(self) -> Tree:
+        ignore = shutil.ignore_patterns(".venv", ".git", "__pycache__", ".*_cache", "*.egg-info")
+        shutil.copytree(ROOT, self.folder, ignore=ignore)
+        return self
+
+    def prepare(self, guard: Guard) -> None:
+        """Disables the line and builds the images. Raises CalledProcessError with what broke."""
+        self.whole = (self.folder / guard.file).read_text()
+        disable(self.folder, guard)
+        command = ["nice", sys.executable, "-m", "e2e.install", "--only-images"]
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+
+    def restore(self, guard: Guard) -> None:
+        """As before `prepare`."""
+        (self.folder / guard.file).write_text(self.whole)
+
+    def check(self, guard: Guard) -> Verdict:
+        """Installs what was prepared and runs the test."""
+        install(self.folder)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/tests", "-k", guard.test]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        last = (done.stdout.strip().splitlines() or ["no output"])[-1]
+        return Verdict(guard, done.returncode == 1, last)
+
+
 def install(tree: Path) -> None:
     subprocess.run([sys.executable, "-m", "e2e.install"], cwd=tree, check=True, stdout=subprocess.DEVNULL)
 
 
-def check(tree: Path, guard: Guard) -> Verdict:
-    """Disables the line, installs, runs the test; the tree is as before afterwards."""
-    path = tree / guard.file
-    before = path.read_text()
-    try:
-        disable(tree, guard)
-        install(tree)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/tests", "-k", guard.test]
-        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
-    finally:
-        path.write_text(before)
-    last = (done.stdout.strip().splitlines() or ["no output"])[-1]
-    return Verdict(guard, done.returncode == 1, last)
+def check_all(chosen: list[Guard], folder: Path) -> list[Verdict]:
+    """Each in turn; while one is tested, the images of the next are built in a second copy."""
+    # Both come from one state of the sources, which may change meanwhile.
+    trees = (Tree(folder / "a").make(), Tree(folder / "b").make())
+    verdicts = []
+    with ThreadPoolExecutor(1) as pool:
+        ready = pool.submit(trees[0].prepare, chosen[0])
+        for number, guard in enumerate(chosen):
+            print(f"[{number + 1}/{len(chosen)}] {guard.test}", flush=True)
+            ready.result()
+            tree = trees[number % 2]
+            if number + 1 < len(chosen):
+                ready = pool.submit(trees[1 - number % 2].prepare, chosen[number + 1])
+            try:
+                verdicts.append(tree.check(guard))
+            finally:
+                tree.restore(guard)
+            print(f"    {'caught' if verdicts[-1].caught else 'NOT CAUGHT'}: {verdicts[-1].note}", flush=True)
+    install(trees[0].folder)
+    return verdicts
 
 
 def main(names: list[str]) -> int:
@@ -67,15 +108,9 @@ def main(names: list[str]) -> int:
             print(f"{guard.test}\n    {guard.file}: {guard.line.strip().splitlines()[0]}\n    {guard.why}")
         return 0
     with tempfile.TemporaryDirectory(prefix="pintle-guards-") as folder:
-        tree = Path(folder) / "tree"
-        ignore = shutil.ignore_patterns(".venv", ".git", "__pycache__", ".*_cache", "*.egg-info")
-        shutil.copytree(ROOT, tree, ignore=ignore)
-        verdicts = []
-        for number, guard in enumerate(chosen, 1):
-            print(f"[{number}/{len(chosen)}] {guard.test}", flush=True)
-            verdicts.append(check(tree, guard))
-            print(f"    {'caught' if verdicts[-1].caught else 'NOT CAUGHT'}: {verdicts[-1].note}", flush=True)
-    install(ROOT)
+        verdicts = check_all(chosen, Path(folder))
+        # What is installed in the end is what the copies were made from, though ROOT may have moved on.
+        install(Path(folder) / "a")
     missed = [verdict for verdict in verdicts if not verdict.caught]
     print(f"{len(verdicts) - len(missed)} of {len(verdicts)} disabled lines were caught by their test")
     return 1 if missed else 0

@@ -1,6 +1,7 @@
 """Builds the images and installs Pintle with Helm on the cluster; brings the cluster up first where it is not.
 
 python -m e2e.install [--set NAME=VALUE ...]     more values for the chart
+python -m e2e.install --only-images              images only: built, and on the nodes
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ def helm(doors: Access, *words: str) -> None:
         raise ClusterError(f"helm {' '.join(words[:3])} failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
+def load_images(found: provider.Provider) -> dict[str, str]:
+    """Image name -> reference; afterwards the nodes have them."""
+    references = images.references()
+    found.load(list(references.values()))
+    return references
+
+
 def install(values: list[str]) -> None:
     """Charts of the kinds and of the operator; waits until the operator's pods are ready."""
     found = provider.choose()
@@ -41,8 +49,7 @@ def install(values: list[str]) -> None:
         # Downloads and Debian's installer leave the CPUs to the compiler for much of the time.
         ahead.begin(images.references)
     found.up()
-    references = images.references()
-    found.load(list(references.values()))
+    references = load_images(found)
     doors = access()
     admin = Kubectl(doors.kubeconfig)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -67,6 +74,9 @@ def install(values: list[str]) -> None:
 
 
 def main(words: list[str]) -> int:
+    if words == ["--only-images"]:
+        load_images(provider.choose())
+        return 0
     values = [word.removeprefix("--set=") for word in words if word != "--set"]
     started = time.monotonic()
     try:
