@@ -118,8 +118,7 @@ class InferenceProtocol:
         width = len(self._features)
         if len(shape) != 2 or shape[1] != width:
             raise BadSchema(f"input {tensor['name']} has the shape {shape}, expected [rows, {width}]")
-        columns = {feature.name: data[index::width] for index, feature in enumerate(self._features)}
-        return self._reader.from_lists(columns, shape[0])
+        return self._reader.from_matrix(data, shape[0])
 
     def _requested(self, outputs: Any) -> list[str] | None:
         if outputs is None or outputs == []:

@@ -1,12 +1,15 @@
 """From the values of a request to rows a model takes: names, types and missing values, each checked once.
 
-Numbers stay in rows and strings in columns, because that is how several requests are put together most cheaply.
+Numbers are packed row by row and strings stay in columns, because that is how several requests are put together most
+cheaply.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -23,10 +26,10 @@ _JSON_NAME = {str: "a string", int: "a number", float: "a number", bool: "a bool
 
 @dataclass(slots=True)
 class Rows:
-    """Checked rows of one request: `numbers[row][column]` (None = missing), `strings[column][row]`."""
+    """Checked rows of one request: `numbers` as float32 row by row (missing = NaN), `strings[column][row]`."""
 
     count: int
-    numbers: list[Sequence[Any]]
+    numbers: bytes
     strings: list[list[str]]
 
 
@@ -39,40 +42,60 @@ class RowReader:
         self._names = tuple(self._by_name)
         self._known = frozenset(self._names)
         self._max_rows = max_rows
-        self._is_string = tuple(feature.is_string for feature in inputs.features)
+        self._number_names = tuple(feature.name for feature in inputs.numbers)
+        self._string_names = tuple(feature.name for feature in inputs.strings)
         # Rows of the same types in the same columns are checked once: a set look-up instead of a loop per value.
         self._good_types: set[tuple[type, ...]] = set()
-        self._number_at = [index for index, string in enumerate(self._is_string) if not string]
-        self._string_at = [index for index, string in enumerate(self._is_string) if string]
-        self._pick: Callable[[list[Any]], Sequence[Any]] = self._pick_numbers if self._string_at else lambda row: row
-
-    def _pick_numbers(self, row: list[Any]) -> Sequence[Any]:
-        return [row[index] for index in self._number_at]
+        self._pick_numbers = _picker(self._number_names)
+        self._pick_strings = _picker(self._string_names)
+        self._pack = struct.Struct(f"{len(self._number_names)}f").pack
 
     def from_rows(self, rows: Any) -> Rows:
         """From `[{column: value}, ...]`; a column that is left out is missing. Raises BadRequest, BadSchema."""
         if type(rows) is not list or not rows:
             raise BadRequest('"rows" must be a list of at least one object')
         self._check_count(len(rows))
-        numbers: list[Sequence[Any]] = []
-        strings: list[list[str]] = [[] for _ in self._string_at]
-        names, known, good = self._names, self._known, self._good_types
+        width, pick, pack = len(self._names), self._pick_numbers, self._pack
+        numbers: list[bytes] = []
+        strings: list[list[str]] = [[] for _ in self._string_names]
         for index, row in enumerate(rows):
-            if type(row) is not dict:
-                raise BadRequest(f"row {index} must be an object of columns, not {_name_of(row)}")
-            values = list(map(row.get, names))
-            if not row.keys() <= known:
-                raise BadSchema(f"row {index}: {self._unknown(row.keys() - known)}")
-            types = tuple(map(type, values))
-            if types not in good:
-                self._check_types(values, row, index)
-                if len(good) < MAX_SIGNATURES:
-                    good.add(types)
-            numbers.append(self._pick(values))
-            for column, at in zip(strings, self._string_at, strict=True):
-                value = values[at]
-                column.append(MISSING_STRING if value is None else value)
-        return Rows(len(rows), numbers, strings)
+            # A row with all columns and no missing value is checked by what turns it into float32: packing takes
+            # numbers and booleans and nothing else that JSON has.
+            try:
+                if len(row) != width:
+                    raise KeyError
+                if strings:
+                    self._add_strings(row, strings)
+                numbers.append(pack(*pick(row)))
+            except (KeyError, TypeError, struct.error, OverflowError):
+                numbers.append(self._read_with_care(row, index, strings))
+        return Rows(len(rows), numbers[0] if len(numbers) == 1 else b"".join(numbers), strings)
+
+    def _add_strings(self, row: Mapping[str, Any], strings: list[list[str]]) -> None:
+        """Raises KeyError, and then has added nothing, where one of them is no string."""
+        found = self._pick_strings(row)
+        for value in found:
+            if type(value) is not str:
+                raise KeyError
+        for column, value in zip(strings, found, strict=True):
+            column.append(value)
+
+    def _read_with_care(self, row: Any, index: int, strings: list[list[str]]) -> bytes:
+        """The numbers of a row that lacks values or does not fit; its strings replace what stands there already."""
+        if type(row) is not dict:
+            raise BadRequest(f"row {index} must be an object of columns, not {_name_of(row)}")
+        values = list(map(row.get, self._names))
+        if not row.keys() <= self._known:
+            raise BadSchema(f"row {index}: {self._unknown(row.keys() - self._known)}")
+        types = tuple(map(type, values))
+        if types not in self._good_types:
+            self._check_types(values, row, index)
+            if len(self._good_types) < MAX_SIGNATURES:
+                self._good_types.add(types)
+        for column, name in zip(strings, self._string_names, strict=True):
+            value = row.get(name)
+            column[index:] = [MISSING_STRING if value is None else value]
+        return _float32([row.get(name) for name in self._number_names])
 
     def from_columns(self, columns: Any) -> Rows:
         """From `{column: [value, ...]}`; a column that is left out is missing in all rows. Raises as `from_rows`."""
@@ -94,12 +117,18 @@ class RowReader:
     def from_lists(self, columns: Mapping[str, list[Any]], count: int) -> Rows:
         """From known columns of `count` values each. Raises BadRequest, BadSchema."""
         self._check_count(count)
-        numbers: list[list[Any]] = []
+        numbers: list[bytes] = []
         strings: list[list[str]] = []
         for feature in self._features:
             values = columns.get(feature.name)
             if values is None:
                 values = [None] * count
+            if not feature.is_string:
+                try:
+                    numbers.append(struct.pack(f"{count}f", *values))
+                    continue
+                except (struct.error, OverflowError):
+                    pass  # missing, too large for float32, or no numbers
             kinds = set(map(type, values))
             if not kinds <= (STRING_KINDS if feature.is_string else NUMBER_KINDS) or (
                 feature.required and type(None) in kinds
@@ -108,9 +137,18 @@ class RowReader:
             if feature.is_string:
                 strings.append([MISSING_STRING if value is None else value for value in values])
             else:
-                numbers.append(values)
-        by_row: list[Sequence[Any]] = list(zip(*numbers, strict=True)) if numbers else [()] * count
-        return Rows(count, by_row, strings)
+                numbers.append(_float32(values))
+        by_column = np.frombuffer(b"".join(numbers), dtype=np.float32).reshape(len(numbers), count)
+        return Rows(count, by_column.T.tobytes(), strings)
+
+    def from_matrix(self, values: list[Any], count: int) -> Rows:
+        """From `count` rows of all columns one after another; numbers only. Raises BadRequest, BadSchema."""
+        self._check_count(count)
+        try:
+            return Rows(count, struct.pack(f"{count * len(self._names)}f", *values), [])
+        except (struct.error, OverflowError):
+            width = len(self._names)
+            return self.from_lists({name: values[index::width] for index, name in enumerate(self._names)}, count)
 
     def _check_count(self, count: int) -> None:
         if count > self._max_rows:
@@ -135,13 +173,25 @@ class RowReader:
 def join(parts: Sequence[Rows], width: int) -> Batch:
     """One batch of the rows of several requests; `width` is the number of number columns."""
     if len(parts) == 1:
-        rows, strings = parts[0].numbers, parts[0].strings
+        rows, numbers, strings = parts[0].count, parts[0].numbers, parts[0].strings
     else:
-        rows = [row for part in parts for row in part.numbers]
+        rows = sum([part.count for part in parts])
+        numbers = b"".join([part.numbers for part in parts])
         strings = [[value for part in parts for value in part.strings[i]] for i in range(len(parts[0].strings))]
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is counted as such
-        numbers = np.array(rows, dtype=np.float32).reshape(len(rows), width)
-    return Batch(numbers, strings)
+    return Batch(np.frombuffer(numbers, dtype=np.float32).reshape(rows, width), strings)
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Takes these columns out of a row. The picked raises KeyError, TypeError for what is no row with all of them."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple([row[name] for name in names])
+
+
+def _float32(values: Sequence[Any]) -> bytes:
+    """Numbers, booleans and None as float32; what float32 cannot hold is infinite, and will be counted as such."""
+    with np.errstate(over="ignore"):
+        return np.array(values, dtype=np.float32).tobytes()
 
 
 def _problem(feature: Feature, value: Any, present: bool) -> str | None:

@@ -53,7 +53,8 @@ class Bench:
     def send(self, *values: float | None, seconds: float = 5, judged: bool = True) -> asyncio.Future[Any]:
         """Submit one request of rows with these values."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        rows = Rows(len(values), [[value] for value in values], [])
+        with np.errstate(over="ignore"):
+            rows = Rows(len(values), np.array(values, dtype=np.float32).tobytes(), [])
         self.batcher.submit(rows, answer.set_result, time.perf_counter() + seconds, judged)
         return answer
 
