@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pintle.contract.manifest import MISSING_STRING, Feature
 from pintle.serve.http import BadRequest, BadSchema
@@ -21,6 +22,9 @@ from pintle.serve.models import Batch, Inputs
 NUMBER_KINDS = frozenset((int, float, bool, type(None)))
 STRING_KINDS = frozenset((str, type(None)))
 MAX_SIGNATURES = 4_096
+Numbers = npt.NDArray[Any]
+Values = list[Any] | Numbers
+"""Of a column, or of a matrix row by row: as JSON has them, or as a binary tensor."""
 _JSON_NAME = {str: "a string", int: "a number", float: "a number", bool: "a boolean", list: "a list", dict: "an object"}
 
 
@@ -46,6 +50,7 @@ class RowReader:
         self._string_names = tuple(feature.name for feature in inputs.strings)
         # Rows of the same types in the same columns are checked once: a set look-up instead of a loop per value.
         self._good_types: set[tuple[type, ...]] = set()
+        self._has_required = any(feature.required for feature in inputs.features)
         self._pick_numbers = _picker(self._number_names)
         self._pick_strings = _picker(self._string_names)
         self._pack = struct.Struct(f"{len(self._number_names)}f").pack
@@ -114,8 +119,8 @@ class RowReader:
             )
         return self.from_lists(columns, lengths.pop())
 
-    def from_lists(self, columns: Mapping[str, list[Any]], count: int) -> Rows:
-        """From known columns of `count` values each. Raises BadRequest, BadSchema."""
+    def from_lists(self, columns: Mapping[str, Values], count: int) -> Rows:
+        """From known columns of `count` values each; NaN in an array is missing. Raises BadRequest, BadSchema."""
         self._check_count(count)
         numbers: list[bytes] = []
         strings: list[list[str]] = []
@@ -123,6 +128,9 @@ class RowReader:
             values = columns.get(feature.name)
             if values is None:
                 values = [None] * count
+            if not isinstance(values, list):
+                numbers.append(self._from_array(feature, values))
+                continue
             if not feature.is_string:
                 try:
                     numbers.append(struct.pack(f"{count}f", *values))
@@ -141,14 +149,30 @@ class RowReader:
         by_column = np.frombuffer(b"".join(numbers), dtype=np.float32).reshape(len(numbers), count)
         return Rows(count, by_column.T.tobytes(), strings)
 
-    def from_matrix(self, values: list[Any], count: int) -> Rows:
+    def from_matrix(self, values: Values, count: int) -> Rows:
         """From `count` rows of all columns one after another; numbers only. Raises BadRequest, BadSchema."""
         self._check_count(count)
-        try:
-            return Rows(count, struct.pack(f"{count * len(self._names)}f", *values), [])
-        except (struct.error, OverflowError):
-            width = len(self._names)
-            return self.from_lists({name: values[index::width] for index, name in enumerate(self._names)}, count)
+        width = len(self._names)
+        if isinstance(values, list):
+            try:
+                return Rows(count, struct.pack(f"{count * width}f", *values), [])
+            except (struct.error, OverflowError):
+                return self.from_lists({name: values[index::width] for index, name in enumerate(self._names)}, count)
+        if self._has_required:
+            for index, feature in enumerate(self._features):
+                self._check_array(feature, values[index::width])
+        return Rows(count, _float32(values), [])
+
+    def _from_array(self, feature: Feature, values: Numbers) -> bytes:
+        if feature.is_string:
+            raise BadSchema(f"column {feature.name} must be strings, not numbers")
+        self._check_array(feature, values)
+        return _float32(values)
+
+    def _check_array(self, feature: Feature, values: Numbers) -> None:
+        """Raises BadSchema for a required value that is missing."""
+        if feature.required and (missing := np.flatnonzero(np.isnan(values))).size:
+            raise BadSchema(f"row {missing[0]}: column {feature.name} is required and missing (NaN)")
 
     def _check_count(self, count: int) -> None:
         if count > self._max_rows:
@@ -188,10 +212,10 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ..
     return lambda row: tuple([row[name] for name in names])
 
 
-def _float32(values: Sequence[Any]) -> bytes:
+def _float32(values: Values) -> bytes:
     """Numbers, booleans and None as float32; what float32 cannot hold is infinite, and will be counted as such."""
     with np.errstate(over="ignore"):
-        return np.array(values, dtype=np.float32).tobytes()
+        return np.asarray(values, dtype=np.float32).tobytes()
 
 
 def _problem(feature: Feature, value: Any, present: bool) -> str | None:

@@ -104,3 +104,17 @@ def test_strings_alone_make_a_batch() -> None:
         batch = join([rows], 0)
         assert len(batch) == 2
         assert batch.strings == [["a", ""]]
+
+
+def test_arrays_are_taken_as_lists_are(reader: RowReader) -> None:
+    """A binary tensor's values, by column or as a matrix: the same rows; NaN is missing, and refused where required."""
+    lists = reader.from_lists({"hour": [1, 2], "wind": [None, 1e300]}, 2)
+    arrays = reader.from_lists({"hour": np.array([1, 2], dtype="u1"), "wind": np.array([np.nan, 1e300])}, 2)
+    assert arrays == lists
+    with pytest.raises(BadSchema, match="row 1: column hour is required and missing"):
+        reader.from_lists({"hour": np.array([1, np.nan])}, 2)
+    matrix = RowReader(Inputs((Feature("a"), Feature("b", required=True))), 3)
+    assert matrix.from_matrix(np.arange(4.0), 2) == matrix.from_matrix([0, 1, 2, 3], 2)
+    with pytest.raises(BadSchema, match="row 1: column b is required"):
+        matrix.from_matrix(np.array([1.0, 2.0, 3.0, np.nan]), 2)
+    assert matrix.from_matrix(np.array([np.nan, 2.0]), 1) == matrix.from_matrix([None, 2.0], 1)
