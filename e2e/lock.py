@@ -7,7 +7,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = {"operator": ["--extra", "operator"], "train": ["--extra", "train"], "serve": ["--extra", "serve"]}
+EXTRAS = {
+    "operator": ["--extra", "operator"],
+    "train": ["--extra", "train"],
+    "serve": ["--extra", "serve"],
+    "serve-full": ["--extra", "serve", "--extra", "boosting", "--extra", "sklearn", "--extra", "grpc"],
+}
 COMMON = ["--generate-hashes", "--no-annotate", "--no-header", "--python-version", "3.11", "--quiet"]
 
 

@@ -103,7 +103,7 @@ def request_of(scope: Scope) -> tuple[Request, int | None]:
         elif name == ROUTE_HEADER:
             request.direct = value == DIRECT
         elif name == BINARY_HEADER:
-            request.binary_header = True
+            request.binary_header = value
     return request, length
 
 

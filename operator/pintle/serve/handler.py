@@ -17,6 +17,7 @@ from pintle.serve.batching import Batcher
 from pintle.serve.feedback import Feedback
 from pintle.serve.http import (
     OK,
+    PLAIN,
     SERVER_ERROR,
     Answer,
     BadRequest,
@@ -25,6 +26,7 @@ from pintle.serve.http import (
     Reply,
     Request,
     error,
+    inflate,
     json_answer,
 )
 from pintle.serve.inference_protocol import InferenceProtocol, server_metadata
@@ -87,12 +89,14 @@ class Handler:
         self.monitor = Monitor(artifact.profile, model.inputs, self.metrics, settings.monitor_rows)
         self._take_labels(Outcome(manifest, artifact.profile, settings.loss_scale))
 
-        def read_predict(body: bytes) -> tuple[Rows, Writer]:
-            return predict.read(body), predict.write
+        def read_predict(request: Request) -> tuple[Rows, Writer]:
+            check_media(request)
+            return predict.read(request.body), predict.write
 
-        def read_infer(body: bytes) -> tuple[Rows, Writer]:
-            request = protocol.read(body)
-            return request.rows, lambda prediction, tokens: protocol.write(request, prediction, tokens)
+        def read_infer(request: Request) -> tuple[Rows, Writer]:
+            check_media(request, binary=True)
+            asked = protocol.read(request.body, request.binary_header)
+            return asked.rows, lambda prediction, tokens: protocol.write(asked, prediction, tokens)
 
         def ready(_: Request, reply: Reply) -> None:
             reply(protocol.model_ready if self.ready else NOT_READY)
@@ -168,12 +172,13 @@ class Handler:
         if self._batcher is not None:
             self._batcher.close()
 
-    def _answerer(self, read: Callable[[bytes], tuple[Rows, Writer]]) -> Answerer:
+    def _answerer(self, read: Callable[[Request], tuple[Rows, Writer]]) -> Answerer:
         """How a path answers whose bodies `read` understands."""
 
         def answer(request: Request, reply: Reply) -> None:
-            check_media(request)
-            rows, write = read(request.body)
+            if request.content_encoding not in PLAIN:
+                request.body = inflate(request.body, request.content_encoding, self.settings.max_body_bytes)
+            rows, write = read(request)
             tokens = None if request.direct else self._tokens
 
             def done(outcome: Prediction | Rejected) -> None:
@@ -216,12 +221,12 @@ def _not_loaded(_: Request, __: Reply) -> NoReturn:
     raise Overloaded("the model is still loading")
 
 
-def check_media(request: Request) -> None:
-    """Raises BadRequest (415) for what is no plain JSON."""
+def check_media(request: Request, binary: bool = False) -> None:
+    """Raises BadRequest (415) for what is neither JSON nor, where that is taken, JSON with tensors in binary."""
     if request.binary_header:
-        raise BadRequest("binary tensors are not supported: send data as JSON", 415)
-    if request.content_encoding not in (b"", b"identity"):
-        raise BadRequest("compressed bodies are not supported: send the body without Content-Encoding", 415)
+        if not binary:
+            raise BadRequest("only infer takes binary tensors: send data as JSON", 415)
+        return
     kind = request.content_type.partition(b";")[0].strip().lower()
     if kind not in (b"", b"application/json") and not kind.endswith(b"+json"):
         raise BadRequest(f"the body must be application/json, not {kind.decode('latin-1')[:100]}", 415)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import orjson
 
 JSON = b"application/json"
+PLAIN = (b"", b"identity")
+"""Content-Encoding of a body that can be read as it is."""
 OK, CLIENT_REJECTED, SCHEMA_REJECTED, SERVER_ERROR = "ok", "client_rejected", "schema_rejected", "server_error"
 
 
@@ -24,8 +27,8 @@ class Request:
     content_encoding: bytes = b""
     direct: bool = False
     """Sent to this revision by header, so not judged."""
-    binary_header: bool = False
-    """Carries Inference-Header-Content-Length: tensors in binary follow the JSON."""
+    binary_header: bytes = b""
+    """Inference-Header-Content-Length: so many bytes are JSON, tensors in binary follow it."""
 
 
 @dataclass(slots=True)
@@ -93,3 +96,20 @@ def parse_json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"the body is not JSON: {error}" if body else "the body is empty, expected JSON") from None
+
+
+def inflate(body: bytes, encoding: bytes, max_bytes: int) -> bytes:
+    """A gzip or deflate body as it was, never more than `max_bytes` of it. Raises BadRequest (400, 413, 415)."""
+    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+        named = encoding.decode("latin-1")[:50]
+        raise BadRequest(f"Content-Encoding {named} is not supported: gzip, deflate or none", 415)
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 32)  # tells the heads of gzip and zlib by itself
+    try:
+        found = reader.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise BadRequest(f"the body is not {encoding.decode()}: {error}") from None
+    if len(found) > max_bytes:
+        raise BadRequest(f"the body is larger than {max_bytes} bytes when decompressed", 413)
+    if not reader.eof or reader.unused_data:
+        raise BadRequest(f"the {encoding.decode()} body is not complete, or something follows it")
+    return found

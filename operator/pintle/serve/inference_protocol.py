@@ -1,10 +1,12 @@
-"""The Open Inference Protocol v2 over HTTP: metadata, and the bodies of `infer` in JSON.
+"""The Open Inference Protocol v2 of one model: metadata, and `infer` in JSON with the binary tensor extension.
 
-A model takes one input per column, [N] or [N, 1]; a Matrix model also takes its one input of [N, K].
+A model takes one input per column, [N] or [N, 1]; a Matrix model also takes its one input of [N, K]. What is read
+and answered is defined here once: `rows_of` and `outputs_of` know tensors, `read` and `write` the bodies of HTTP.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +17,18 @@ from pintle.contract.manifest import Manifest
 from pintle.serve import VERSION
 from pintle.serve.http import Answer, BadRequest, BadSchema, json_answer, parse_json
 from pintle.serve.models import Model, Prediction
-from pintle.serve.rows import RowReader, Rows
+from pintle.serve.outcome import label_key
+from pintle.serve.rows import RowReader, Rows, Values
 from pintle.serve.settings import Identity
+from pintle.serve.tensors import BYTES, InputTensor, OutputTensor, check_head, flat, from_bytes
 from pintle.serve.tokens import TokenWriter
 
-NUMBER_DATATYPES = frozenset(
-    "BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64".split()  # noqa: SIM905
-)
-STRING_DATATYPE = "BYTES"
+EXTENSIONS = ("binary_tensor_data",)
+OCTETS = b"application/octet-stream"
+HEADER_LENGTH = b"inference-header-content-length"
+REFUSED_PARAMETERS = ("shared_memory_region", "classification")
+"""Parameters that ask for another answer than the one we have; what else we do not know changes nothing."""
+LABEL, PROBABILITIES, VARIABLE = "label", "probabilities", "variable"
 
 
 @dataclass(slots=True)
@@ -31,11 +37,13 @@ class InferRequest:
 
     rows: Rows
     id: str | None
-    outputs: list[str] | None
+    outputs: Sequence[str]
+    binary: frozenset[str] = frozenset()
+    """Outputs that are to follow the JSON as bytes."""
 
 
 class InferenceProtocol:
-    """Reads and writes OIP bodies of one model."""
+    """Reads and writes what one model is asked and answers."""
 
     def __init__(self, manifest: Manifest, model: Model, reader: RowReader, identity: Identity) -> None:
         self._identity = identity
@@ -44,12 +52,13 @@ class InferenceProtocol:
         self._by_name = {feature.name: feature for feature in model.inputs.features}
         self._matrix_input = model.matrix_input
         self._labels = list(manifest.labels)
-        self._label_datatype = STRING_DATATYPE
+        self._label_datatype = BYTES
         if self._labels and all(type(label) is int for label in self._labels):
             self._label_datatype = "INT64"
         elif self._labels and all(type(label) is bool for label in self._labels):
             self._label_datatype = "BOOL"
-        self.model_metadata = json_answer(self._metadata(manifest))
+        self.metadata = self._metadata(manifest)
+        self.model_metadata = json_answer(self.metadata)
         self.model_ready = json_answer({"name": identity.model, "ready": True})
 
     def _metadata(self, manifest: Manifest) -> dict[str, Any]:
@@ -57,16 +66,16 @@ class InferenceProtocol:
             inputs = [{"name": self._matrix_input, "datatype": "FP32", "shape": [-1, len(self._features)]}]
         else:
             inputs = [
-                {"name": item.name, "datatype": STRING_DATATYPE if item.is_string else "FP32", "shape": [-1, 1]}
+                {"name": item.name, "datatype": BYTES if item.is_string else "FP32", "shape": [-1, 1]}
                 for item in self._features
             ]
-        outputs: list[dict[str, Any]] = [{"name": "variable", "datatype": "FP32", "shape": [-1, 1]}]
+        outputs: list[dict[str, Any]] = [{"name": VARIABLE, "datatype": "FP32", "shape": [-1, 1]}]
         if self._labels:
             outputs = [
-                {"name": "label", "datatype": self._label_datatype, "shape": [-1]},
-                {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(self._labels)]},
+                {"name": LABEL, "datatype": self._label_datatype, "shape": [-1]},
+                {"name": PROBABILITIES, "datatype": "FP32", "shape": [-1, len(self._labels)]},
             ]
-        self._output_names = [str(output["name"]) for output in outputs]
+        self.output_names = tuple(str(output["name"]) for output in outputs)
         return {
             "name": self._identity.model,
             "versions": [self._identity.version],
@@ -75,36 +84,22 @@ class InferenceProtocol:
             "outputs": outputs,
         }
 
-    def read(self, body: bytes) -> InferRequest:
-        """Raises BadRequest, BadSchema."""
-        value = parse_json(body)
-        if type(value) is not dict or type(value.get("inputs")) is not list or not value["inputs"]:
-            raise BadRequest('the body must be {"inputs": [{"name", "shape", "datatype", "data"}]}')
-        request_id = value.get("id")
-        if request_id is not None and type(request_id) is not str:
-            raise BadRequest('"id" must be a string')
-        outputs = self._requested(value.get("outputs"))
-        tensors: dict[str, dict[str, Any]] = {}
-        for tensor in value["inputs"]:
-            if type(tensor) is not dict or type(tensor.get("name")) is not str:
-                raise BadRequest("every input must be an object with a name")
-            if tensor["name"] in tensors:
-                raise BadRequest(f"input {tensor['name']} is given twice")
-            tensors[tensor["name"]] = tensor
-        return InferRequest(self._rows(tensors), request_id, outputs)
+    # --- tensors
 
-    def _rows(self, tensors: dict[str, dict[str, Any]]) -> Rows:
-        if self._matrix_input is not None and set(tensors) == {self._matrix_input}:
+    def rows_of(self, tensors: Mapping[str, InputTensor]) -> Rows:
+        """The rows that the inputs hold. Raises BadRequest, BadSchema."""
+        if self._matrix_input is not None and tensors.keys() == {self._matrix_input}:
             return self._matrix(tensors[self._matrix_input])
         if unknown := sorted(tensors.keys() - self._by_name.keys()):
             expected = ", ".join(([self._matrix_input] if self._matrix_input else []) + list(self._by_name)[:20])
             raise BadSchema(
                 f"unknown input {', '.join(name[:100] for name in unknown[:5])}; this model takes {expected}"
             )
-        columns: dict[str, list[Any]] = {}
+        columns: dict[str, Values] = {}
         counts = set()
         for name, tensor in tensors.items():
-            shape, data = _read_tensor(tensor, self._by_name[name].is_string)
+            data = flat(tensor, self._by_name[name].is_string)
+            shape = tensor.shape
             if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
                 raise BadSchema(f"input {name} has the shape {shape}, expected [rows, 1] or [rows]")
             columns[name] = data
@@ -113,84 +108,160 @@ class InferenceProtocol:
             raise BadRequest(f"inputs have different numbers of rows: {sorted(counts)[:5]}")
         return self._reader.from_lists(columns, counts.pop())
 
-    def _matrix(self, tensor: dict[str, Any]) -> Rows:
-        shape, data = _read_tensor(tensor, False)
-        width = len(self._features)
+    def _matrix(self, tensor: InputTensor) -> Rows:
+        data, shape, width = flat(tensor, False), tensor.shape, len(self._features)
         if len(shape) != 2 or shape[1] != width:
-            raise BadSchema(f"input {tensor['name']} has the shape {shape}, expected [rows, {width}]")
+            raise BadSchema(f"input {tensor.name} has the shape {shape}, expected [rows, {width}]")
         return self._reader.from_matrix(data, shape[0])
 
-    def _requested(self, outputs: Any) -> list[str] | None:
+    def outputs_of(self, prediction: Prediction, wanted: Sequence[str]) -> list[OutputTensor]:
+        """The wanted outputs, in that order."""
+        count = len(prediction.score)
+        made: list[OutputTensor] = []
+        for name in wanted:
+            if name == LABEL:
+                made.append(
+                    OutputTensor(name, self._label_datatype, [count], self._label_data(prediction.labels or []))
+                )
+            elif name == PROBABILITIES and prediction.probabilities is not None:
+                flat_data = prediction.probabilities.reshape(-1)
+                made.append(OutputTensor(name, "FP32", [count, len(self._labels)], flat_data))
+            else:
+                made.append(OutputTensor(name, "FP32", [count, 1], np.ascontiguousarray(prediction.score)))
+        return made
+
+    def _label_data(self, labels: list[Any]) -> list[Any]:
+        return labels if self._label_datatype != BYTES else [label_key(label) for label in labels]
+
+    def check_outputs(self, names: Sequence[Any]) -> None:
+        """Raises BadSchema, BadRequest for outputs that there are not, or that are named twice."""
+        if unknown := [name for name in names if name not in self.output_names]:
+            raise BadSchema(f"unknown output {str(unknown[0])[:100]}; this model has {', '.join(self.output_names)}")
+        if len(set(names)) != len(names):
+            raise BadRequest("an output is asked for twice")
+
+    # --- HTTP
+
+    def read(self, body: bytes, header_length: bytes = b"") -> InferRequest:
+        """`header_length` is the value of Inference-Header-Content-Length. Raises BadRequest, BadSchema."""
+        binary = memoryview(b"")
+        if header_length:
+            body, binary = _split(body, header_length)
+        value = parse_json(body)
+        if type(value) is not dict or type(value.get("inputs")) is not list or not value["inputs"]:
+            raise BadRequest('the body must be {"inputs": [{"name", "shape", "datatype", "data"}]}')
+        request_id = value.get("id")
+        if request_id is not None and type(request_id) is not str:
+            raise BadRequest('"id" must be a string')
+        outputs, as_bytes = self._requested(value.get("outputs"), _parameters(value, "the request"))
+        tensors: dict[str, InputTensor] = {}
+        at = 0
+        for item in value["inputs"]:
+            tensor, at = _input(item, binary, at)
+            if tensor.name in tensors:
+                raise BadRequest(f"input {tensor.name[:100]} is given twice")
+            tensors[tensor.name] = tensor
+        if at != len(binary):
+            raise BadRequest(f"{len(binary) - at} bytes after the JSON belong to no input")
+        return InferRequest(self.rows_of(tensors), request_id, outputs, as_bytes)
+
+    def _requested(self, outputs: Any, parameters: Mapping[str, Any]) -> tuple[Sequence[str], frozenset[str]]:
+        """Names of the outputs in the wanted order, and which of them in binary."""
+        binary = _switch(parameters, "binary_data_output", False)
         if outputs is None or outputs == []:
-            return None
+            return self.output_names, frozenset(self.output_names if binary else ())
         if type(outputs) is not list or any(type(item) is not dict for item in outputs):
             raise BadRequest('"outputs" must be a list of objects with a name')
         names = [item.get("name") for item in outputs]
-        if unknown := [name for name in names if name not in self._output_names]:
-            raise BadSchema(f"unknown output {str(unknown[0])[:100]}; this model has {', '.join(self._output_names)}")
-        if len(set(names)) != len(names):
-            raise BadRequest("an output is asked for twice")
-        return names
+        self.check_outputs(names)
+        return names, frozenset(
+            item["name"]
+            for item in outputs
+            if _switch(_parameters(item, f"output {item['name']}"), "binary_data", binary)
+        )
 
     def write(self, request: InferRequest, prediction: Prediction, tokens: TokenWriter | None = None) -> Answer:
         """The answer, its tensors in row-major order.
 
         The tokens are one string with spaces between, because the protocol allows no lists as parameters.
         """
-        count = len(prediction.score)
-        made: dict[str, dict[str, Any]] = {}
-        if prediction.probabilities is None:
-            made["variable"] = _tensor("variable", "FP32", [count, 1], np.ascontiguousarray(prediction.score))
-        else:
-            made["label"] = _tensor("label", self._label_datatype, [count], self._label_data(prediction.labels or []))
-            flat = prediction.probabilities.reshape(-1)
-            made["probabilities"] = _tensor("probabilities", "FP32", [count, len(self._labels)], flat)
         answer: dict[str, Any] = {"model_name": self._identity.model, "model_version": self._identity.version}
         if request.id is not None:
             answer["id"] = request.id
         if tokens is not None:
             answer["parameters"] = {"tokens": tokens.write(prediction, b" ").decode()}
-        answer["outputs"] = [made[name] for name in request.outputs or self._output_names]
-        return Answer(200, orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
-
-    def _label_data(self, labels: list[Any]) -> list[Any]:
-        if self._label_datatype != STRING_DATATYPE:
-            return labels
-        return [label if type(label) is str else orjson.dumps(label).decode() for label in labels]
+        listed = answer["outputs"] = []
+        blobs: list[bytes] = []
+        for tensor in self.outputs_of(prediction, request.outputs):
+            head: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+            if tensor.name in request.binary:
+                blobs.append(tensor.to_bytes())
+                head["parameters"] = {"binary_data_size": len(blobs[-1])}
+            else:
+                head["data"] = tensor.data
+            listed.append(head)
+        text = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        if not request.binary:
+            return Answer(200, text)
+        return Answer(200, b"".join([text, *blobs]), OCTETS, ((HEADER_LENGTH, b"%d" % len(text)),))
 
 
 def server_metadata() -> Answer:
     """`GET /v2`."""
-    return json_answer({"name": "pintle", "version": VERSION, "extensions": []})
+    return json_answer({"name": "pintle", "version": VERSION, "extensions": EXTENSIONS})
 
 
-def _tensor(name: str, datatype: str, shape: list[int], data: Any) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": shape, "data": data}
+def _split(body: bytes, header_length: bytes) -> tuple[bytes, memoryview]:
+    """The JSON and the bytes that follow it. Raises BadRequest."""
+    if not header_length.isdigit() or not 0 < int(header_length[:20]) <= len(body):
+        found = header_length[:30].decode("latin-1")
+        raise BadRequest(f"Inference-Header-Content-Length is {found!r}, the body has {len(body)} bytes")
+    length = int(header_length[:20])
+    return body[:length], memoryview(body)[length:]
 
 
-def _read_tensor(tensor: dict[str, Any], is_string: bool) -> tuple[list[int], list[Any]]:
-    """Shape and flat data of an input tensor. Raises BadRequest, BadSchema."""
-    name, shape, datatype = tensor["name"], tensor.get("shape"), tensor.get("datatype")
-    if type(shape) is not list or not 1 <= len(shape) <= 8 or any(type(size) is not int or size < 0 for size in shape):
-        raise BadRequest(f"input {name} needs a shape: a list of sizes")
-    if datatype != STRING_DATATYPE and datatype not in NUMBER_DATATYPES:
-        raise BadRequest(f"input {name} has the datatype {str(datatype)[:20]!r}, which the protocol does not name")
-    if (datatype == STRING_DATATYPE) != is_string:
-        raise BadSchema(f"input {name} must be {'BYTES' if is_string else 'a number tensor'}, not {datatype}")
-    if "data" not in tensor:
-        raise BadRequest(f"input {name} has no data (shared memory and binary tensors are not supported)")
-    data = tensor["data"]
-    if type(data) is not list:
-        raise BadRequest(f"input {name}: data must be a list")
-    while data and type(data[0]) is list:
-        if not all(type(item) is list for item in data):
-            raise BadRequest(f"input {name}: data mixes lists and values")
-        data = [value for item in data for value in item]
-    size = 1
-    for length in shape:
-        size *= length
-    if size != len(data):
-        raise BadRequest(f"input {name} has {len(data)} values, its shape {shape} asks for {size}")
-    if shape[0] == 0:
-        raise BadRequest(f"input {name} has no rows")
-    return shape, data
+def _input(item: Any, binary: memoryview, at: int) -> tuple[InputTensor, int]:
+    """One input of the JSON, and where the next one's bytes begin. Raises BadRequest."""
+    if type(item) is not dict:
+        raise BadRequest("every input must be an object with a name")
+    name, datatype, shape = item.get("name"), item.get("datatype"), item.get("shape")
+    check_head(name, datatype, shape)
+    assert isinstance(name, str)
+    assert isinstance(datatype, str)
+    assert isinstance(shape, list)
+    size = _parameters(item, f"input {name[:100]}").get("binary_data_size")
+    if size is None:
+        if "data" not in item:
+            raise BadRequest(
+                f"input {name[:100]} has no data: give data, or binary_data_size and the bytes after the JSON"
+            )
+        if type(item["data"]) is not list:
+            raise BadRequest(f"input {name[:100]}: data must be a list")
+        return InputTensor(name, datatype, shape, item["data"]), at
+    if type(size) is not int or size < 0 or at + size > len(binary):
+        raise BadRequest(
+            f"input {name[:100]} has a binary_data_size of {str(size)[:20]}, {len(binary) - at} bytes are there"
+        )
+    if "data" in item:
+        raise BadRequest(f"input {name[:100]} has both data and binary_data_size")
+    return from_bytes(name, datatype, shape, binary[at : at + size]), at + size
+
+
+def _parameters(item: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    """Raises BadRequest for what is no object, and for parameters that cannot be passed over."""
+    found = item.get("parameters")
+    if found is None:
+        return {}
+    if type(found) is not dict:
+        raise BadRequest(f'"parameters" of {what} must be an object')
+    for name in REFUSED_PARAMETERS:
+        if name in found:
+            raise BadRequest(f"{what}: the extension behind the parameter {name} is not supported")
+    return found
+
+
+def _switch(parameters: Mapping[str, Any], name: str, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if type(value) is not bool:
+        raise BadRequest(f"the parameter {name} must be true or false")
+    return value

@@ -8,7 +8,7 @@ from pintle.contract.metrics import FEEDBACK_PATH
 from pintle.serve.app import Gone, Receive, Scope, Send, read_body, request_of, write_answer
 from pintle.serve.feedback import SLICE_LABELS, Tally
 from pintle.serve.handler import Handler, check_media
-from pintle.serve.http import Answer, Overloaded, Rejected, error
+from pintle.serve.http import PLAIN, Answer, Overloaded, Rejected, error, inflate
 from pintle.serve.metrics import CONTENT_TYPE
 
 
@@ -48,6 +48,8 @@ class InternalApp:
         request, length = request_of(scope)
         check_media(request)
         body = await read_body(receive, length, settings.max_body_bytes, settings.request_seconds)
+        if request.content_encoding not in PLAIN:
+            body = inflate(body, request.content_encoding, settings.max_body_bytes)
         if feedback is None or self._handler.draining:
             raise Overloaded("not in service: send the labels to another replica")
         labels, tally = feedback.read(body), Tally()
