@@ -21,11 +21,12 @@ from pintle.serve.http import SERVER_ERROR, Overloaded, Rejected
 from pintle.serve.models import Batch, Model, Prediction
 from pintle.serve.report import log
 from pintle.serve.rows import Rows, join
+from pintle.serve.share import Answers, Share
 
 SLOW_SECONDS = 0.002
 SMOOTHING = 0.2
 
-Done = Callable[["Prediction | Rejected"], None]
+Done = Callable[["Share | Rejected"], None]
 Observe = Callable[[Batch, Prediction], None]
 
 
@@ -41,7 +42,7 @@ class Job:
         self.judged = judged
         self.answered = False
 
-    def finish(self, outcome: Prediction | Rejected) -> None:
+    def finish(self, outcome: Share | Rejected) -> None:
         if not self.answered:
             self.answered = True
             self.done(outcome)
@@ -159,6 +160,7 @@ class Batcher:
     def _answer(self, jobs: list[Job], batch: Batch, prediction: Prediction) -> None:
         """To each job its rows' answers, or why one of them has none; what was answered and is judged is observed."""
         none = unanswered(prediction)
+        answers = Answers(prediction)
         observed = []
         start = 0
         for job in jobs:
@@ -169,7 +171,7 @@ class Batcher:
             if lacking is not None and refused:
                 job.finish(refusal(self._model.inputs, batch, lacking, start))
             else:
-                job.finish(prediction if len(jobs) == 1 else prediction.part(start, stop))
+                job.finish(Share(answers, start, stop))
             start = stop
         if all(observed):
             self._observe(batch, prediction)

@@ -38,10 +38,11 @@ from pintle.serve.predict_api import PredictApi
 from pintle.serve.report import log
 from pintle.serve.rows import RowReader, Rows
 from pintle.serve.settings import Settings
+from pintle.serve.share import Share
 from pintle.serve.tokens import TokenWriter
 
 Answerer = Callable[[Request, Reply], None]
-Writer = Callable[[Prediction, "TokenWriter | None"], Answer]
+Writer = Callable[[Share, "TokenWriter | None"], Answer]
 LIVE = json_answer({"live": True})
 READY = json_answer({"ready": True})
 NOT_READY = json_answer({"ready": False}, 503)
@@ -96,7 +97,7 @@ class Handler:
         def read_infer(request: Request) -> tuple[Rows, Writer]:
             check_media(request, binary=True)
             asked = protocol.read(request.body, request.binary_header)
-            return asked.rows, lambda prediction, tokens: protocol.write(asked, prediction, tokens)
+            return asked.rows, lambda share, tokens: protocol.write(asked, share.prediction, tokens)
 
         def ready(_: Request, reply: Reply) -> None:
             reply(protocol.model_ready if self.ready else NOT_READY)
@@ -181,7 +182,7 @@ class Handler:
             rows, write = read(request)
             tokens = None if request.direct else self._tokens
 
-            def done(outcome: Prediction | Rejected) -> None:
+            def done(outcome: Share | Rejected) -> None:
                 if isinstance(outcome, Rejected):
                     self.refuse(request, outcome, reply)
                     return

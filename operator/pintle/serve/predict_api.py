@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import orjson
 
 from pintle.contract.manifest import Manifest
 from pintle.serve.http import Answer, BadRequest, parse_json
-from pintle.serve.models import Prediction
 from pintle.serve.outcome import label_key
 from pintle.serve.rows import RowReader, Rows
 from pintle.serve.settings import Identity
+from pintle.serve.share import Share
 from pintle.serve.tokens import TokenWriter
 
 SHAPES = '{"rows": [{column: value}]} or {"columns": {column: [value]}}'
@@ -23,9 +20,12 @@ class PredictApi:
 
     def __init__(self, manifest: Manifest, reader: RowReader, identity: Identity) -> None:
         self._reader = reader
-        self._keys = [label_key(label) for label in manifest.labels]
+        keys = b",".join(orjson.dumps(label_key(label)).replace(b"%", b"%%") + b":%b" for label in manifest.labels)
+        self._row = b'{"label":%%b,"probabilities":{%b}}' % keys
+        texts = {label: orjson.dumps(label) for label in manifest.labels}
+        self._label_texts = texts if len(texts) == len(manifest.labels) else {}  # True and 1 are the same key
         head = {"model": identity.model, "version": identity.version, "revision": identity.revision}
-        self._head = orjson.dumps(head)[:-1] + b',"predictions":'
+        self._head = orjson.dumps(head)[:-1] + b',"predictions":['
 
     def read(self, body: bytes) -> Rows:
         """Raises BadRequest, BadSchema."""
@@ -38,19 +38,17 @@ class PredictApi:
             return self._reader.from_columns(value["columns"])
         raise BadRequest(f"the body must be {SHAPES}")
 
-    def write(self, prediction: Prediction, tokens: TokenWriter | None = None) -> Answer:
+    def write(self, share: Share, tokens: TokenWriter | None = None) -> Answer:
         """One object per row, and its token."""
-        found: Iterable[dict[str, Any]]
-        if prediction.probabilities is None or prediction.labels is None:
-            found = [{"value": value} for value in prediction.score]
+        labels = share.labels()
+        if labels is None:
+            rows = [b'{"value":%b}' % figure for figure in share.figures()]
         else:
-            keys = self._keys
-            found = [
-                {"label": label, "probabilities": dict(zip(keys, row, strict=True))}
-                for label, row in zip(prediction.labels, prediction.probabilities, strict=True)
+            row, texts = self._row, self._label_texts
+            rows = [
+                row % (texts.get(label) or orjson.dumps(label), *figures.split(b","))
+                for label, figures in zip(labels, share.figures(), strict=True)
             ]
-        # float32 scalars keep their short decimal form; as Python floats they would be twice as long
-        body = self._head + orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
         if tokens is None:
-            return Answer(200, body + b"}")
-        return Answer(200, b'%b,"tokens":["%b"]}' % (body, tokens.write(prediction, b'","')))
+            return Answer(200, b"%b%b]}" % (self._head, b",".join(rows)))
+        return Answer(200, b'%b%b],"tokens":["%b"]}' % (self._head, b",".join(rows), b'","'.join(share.tokens(tokens))))

@@ -1,4 +1,4 @@
-"""Writing the tokens of an answer: one row by hand, many rows by array; both give what `Signer.encode` gives."""
+"""Writing the tokens of a batch: few rows by hand, many rows by array; both give what `Signer.encode` gives."""
 
 from __future__ import annotations
 
@@ -64,22 +64,32 @@ class TokenWriter:
 
     def write(self, prediction: Prediction, separator: bytes) -> bytes:
         """The tokens of the rows, in their order."""
+        return separator.join(self.rows(prediction))
+
+    def rows(self, prediction: Prediction) -> list[bytes]:
+        """A token for each row."""
         count = len(prediction.score)
         if count >= MANY_ROWS or self._kind in (Kind.CLASSES, Kind.TOP):
-            return separator.join(self._many(prediction, count))
-        return separator.join([self._one(float(score)) for score in prediction.score])
+            return self._many(prediction, count)
+        return self._few(prediction.score.tolist())
 
     def _cohort(self) -> int:
         return int(self._now()) // self._cohort_seconds * self._cohort_seconds
 
-    def _one(self, score: float) -> bytes:
-        if math.isfinite(score):
-            code = bisect_right(self._edges, score)
-        else:
-            code = CODE_MISSING if math.isnan(score) else CODE_OTHER
-        self._low = (self._low + 1) & 0xFFFFFFFF
-        payload = self._pack(self._head, self._cohort(), code, self._high, self._low, score, *self._constant)
-        return to_text(payload + self._signer.sign(payload))
+    def _few(self, scores: list[float]) -> list[bytes]:
+        pack, sign, edges, low = self._pack, self._signer.sign, self._edges, self._low
+        cohort = self._cohort()
+        parts: list[bytes] = []
+        for score in scores:
+            if math.isfinite(score):
+                code = bisect_right(edges, score)
+            else:
+                code = CODE_MISSING if math.isnan(score) else CODE_OTHER
+            low = (low + 1) & 0xFFFFFFFF
+            payload = pack(self._head, cohort, code, self._high, low, score, *self._constant)
+            parts += (payload, sign(payload))
+        self._low = low
+        return _cut(to_text(b"".join(parts)), len(scores))
 
     def _many(self, prediction: Prediction, count: int) -> list[bytes]:
         score = prediction.score
@@ -101,9 +111,7 @@ class TokenWriter:
         payload[:, length - figures.shape[1] : length] = figures
         signatures = self._signer.sign_many(payload.tobytes(), payload.shape[1])
         signed = np.frombuffer(signatures, dtype=np.uint8).reshape(count, SIGNATURE_BYTES)
-        text = to_text(np.concatenate([payload, signed], axis=1).tobytes())
-        step = len(text) // count
-        return [text[at : at + step] for at in range(0, len(text), step)]
+        return _cut(to_text(np.concatenate([payload, signed], axis=1).tobytes()), count)
 
     def _figures(self, prediction: Prediction, count: int) -> Bytes2:
         """The figures of each row as bytes, [rows, bytes]."""
@@ -120,6 +128,12 @@ class TokenWriter:
         squares = np.minimum(1.0, (shares**2).sum(axis=1))
         figures = [likely.astype(">u2"), _units(shares[np.arange(count), likely]), _units(squares)]
         return _bytes_of(np.stack(figures, axis=1).astype(">u2"))
+
+
+def _cut(text: bytes, count: int) -> list[bytes]:
+    """The text in `count` parts of one length."""
+    step = len(text) // count
+    return [text[at : at + step] for at in range(0, len(text), step)]
 
 
 def _units(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:

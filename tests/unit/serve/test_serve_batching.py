@@ -15,6 +15,7 @@ from pintle.serve.batching import Batcher
 from pintle.serve.http import Overloaded, Rejected
 from pintle.serve.models import Batch, Inputs, Prediction
 from pintle.serve.rows import Rows
+from pintle.serve.share import Share
 
 
 class FakeModel:
@@ -55,7 +56,11 @@ class Bench:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         with np.errstate(over="ignore"):
             rows = Rows(len(values), np.array(values, dtype=np.float32).tobytes(), [])
-        self.batcher.submit(rows, answer.set_result, time.perf_counter() + seconds, judged)
+
+        def done(outcome: Share | Rejected) -> None:
+            answer.set_result(outcome.prediction if isinstance(outcome, Share) else outcome)
+
+        self.batcher.submit(rows, done, time.perf_counter() + seconds, judged)
         return answer
 
 

@@ -1,0 +1,85 @@
+"""The answers to a batch, and each request's share of them.
+
+What many requests of a batch need alike (the text of figures, the tokens) is made once for the whole batch, when the
+first of them asks for it: a call for each row would cost more than the row's own work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from pintle.serve.models import Prediction
+
+if TYPE_CHECKING:
+    from pintle.serve.tokens import TokenWriter
+
+
+class Answers:
+    """A batch's prediction, and texts of its rows. Belongs to the event loop's thread."""
+
+    __slots__ = ("_figures", "_tokens", "prediction")
+
+    def __init__(self, prediction: Prediction) -> None:
+        self.prediction = prediction
+        self._figures: list[bytes] | None = None
+        self._tokens: list[bytes] | None = None
+
+    def figures(self) -> list[bytes]:
+        """JSON of each row's figures: its value, or its probabilities with commas between."""
+        if self._figures is None:
+            prediction = self.prediction
+            if prediction.probabilities is None:
+                text, between = _json(np.ascontiguousarray(prediction.score))[1:-1], b","
+            else:
+                text, between = _json(prediction.probabilities)[2:-2], b"],["
+            self._figures = text.split(between)
+        return self._figures
+
+    def tokens(self, writer: TokenWriter) -> list[bytes]:
+        """A token for each row; the writer is the same in all calls."""
+        if self._tokens is None:
+            self._tokens = writer.rows(self.prediction)
+        return self._tokens
+
+
+class Share:
+    """The answers to one request's rows, `start` to `stop` of the batch."""
+
+    __slots__ = ("answers", "start", "stop")
+
+    def __init__(self, answers: Answers, start: int, stop: int) -> None:
+        self.answers = answers
+        self.start = start
+        self.stop = stop
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def prediction(self) -> Prediction:
+        """The answers as arrays and lists."""
+        whole = self.answers.prediction
+        if len(self) == len(whole.score):
+            return whole
+        return whole.part(self.start, self.stop)
+
+    def labels(self) -> list[Any] | None:
+        """Of a classifier, for each row."""
+        labels = self.answers.prediction.labels
+        return None if labels is None else labels[self.start : self.stop]
+
+    def figures(self) -> list[bytes]:
+        """JSON of each row's figures, as `Answers.figures`."""
+        return self.answers.figures()[self.start : self.stop]
+
+    def tokens(self, writer: TokenWriter) -> list[bytes]:
+        """A token for each row."""
+        return self.answers.tokens(writer)[self.start : self.stop]
+
+
+def _json(values: object) -> bytes:
+    """Of a C-contiguous array; float32 keeps its short decimal form, and what is no number is null."""
+    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
