@@ -1,133 +1,60 @@
-"""Simulated rollouts, judged by the operator's own sums (`core/judgement/score.py`) with all rollouts at once."""
+"""Tables of rollouts: the error test of Pintle beside the rules of others, on the same streams."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import log
+from dataclasses import replace
 
 import numpy as np
-from pintle.core.judgement.history import WINDOW_SECONDS
-from pintle.core.judgement.score import (
-    RHO,
-    Scores,
-    W,
-    control_dispersion,
-    dispersion_lengths,
-    log_evidence,
-    mean_block,
-    share_block,
-    variance,
-)
-from pintle.core.judgement.score import S as SCORE
-from pintle.core.judgement.settings import ERRORS as ERROR_TEST
-from pintle.core.judgement.settings import PRESETS, SENSITIVITIES, Settings
+from pintle.core.judgement.settings import PRESETS, SENSITIVITIES
 
-from bench.judgement.streams import ERRORS, Arms, Scene, past, rollouts
-from bench.judgement.table import Row, Tables, chunks
+from bench.judgement.cells import Findings, Job, Line, Table
+from bench.judgement.engine import Outcome, Rule, judge
+from bench.judgement.peers import RepeatedZ, Stepwise, Threshold
+from bench.judgement.streams import ERRORS, Scene, past, rollouts
 
-CHUNK = 500
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How a stream is judged."""
-
-    alpha: float = 0.01
-    beta: float = 0.05
-    tolerated: float = 0.0
-    margin: float = 0.01
-    min_rows: float = 0.0
-    grid: int = 1
-    """Seconds of a block; a look follows each."""
-    dispersion: bool = True
-    loss: bool = False
-    """As a loss per row that is 0 or 1, in the mean form: what labels are judged by."""
-
-    history: float | None = None
-    """H, where it is not to be found from the stable's past."""
-
-    @classmethod
-    def of(cls, settings: Settings) -> Rule:
-        """The test of errors as the operator makes it."""
-        limits = settings.errors
-        alpha = float(np.exp(-settings.fail_threshold(ERROR_TEST)))
-        return cls(alpha, settings.beta, limits.tolerated, limits.margin, settings.min_rows)
+OURS = "Pintle"
+PEERS = {
+    "success >= 97 %, 1 min, 3": Threshold(0.97),
+    "success >= 95 %, 1 min, 3": Threshold(0.95),
+    "Flagger: 99 %, 10, 50/2": Stepwise(),
+    "z test, every 30 s": RepeatedZ(),
+}
+"""Argo Rollouts' shape at the limit that the goals' figures belong to, and at that of its documentation."""
+COLUMNS = (OURS, *PEERS)
+FAILED = tuple((column, f"{column} failed") for column in COLUMNS)
+PASSED = tuple((column, f"{column} passed") for column in COLUMNS[:-1])
+"""A z test at every look has no way to pass."""
+OURS_ALONE = ((OURS, f"{OURS} failed"),)
+OURS_PASSED = ((OURS, f"{OURS} passed"),)
 
 
-@dataclass
-class Outcome:
-    """Per rollout [R]: when (seconds, infinite: never) and after how many canary rows it failed and passed."""
-
-    failed: np.ndarray
-    failed_rows: np.ndarray
-    passed: np.ndarray
-    passed_rows: np.ndarray
+def findings(name: str, found: Outcome) -> Findings:
+    """As cells keep it."""
+    return {
+        f"{name} failed": (found.failed.tolist(), found.failed_rows.tolist()),
+        f"{name} passed": (found.passed.tolist(), found.passed_rows.tolist()),
+    }
 
 
-def simulate(scene: Scene, rule: Rule, count: int, seed: int) -> Outcome:
-    """Judge `count` rollouts at every look; the first verdict counts, a failed rollout cannot pass later."""
-    rng = np.random.default_rng(seed)
-    parts = [_judge(scene, rule, size, rng) for size in chunks(count, CHUNK)]
-    return Outcome(*(np.concatenate([getattr(part, name) for part in parts]) for name in Outcome.__annotations__))
-
-
-def _judge(scene: Scene, rule: Rule, count: int, rng: np.random.Generator) -> Outcome:
-    history = None
-    if rule.history is not None:
-        history = np.full(count, rule.history)
-    elif rule.dispersion:
-        history = _history(past(scene, count, rng))
-    canary, stable = (_blocks(arm, rule.grid) for arm in rollouts(scene, count, rng))
-    scores = Scores.zeros((count,), dispersion_lengths(rule.grid))
-    found = Outcome(*(np.full(count, fill) for fill in (np.inf, 0.0, np.inf, 0.0)))
-    rows = np.zeros(count)
-    for block in range(len(canary.rows)):
-        x1, n1, x0, n0 = canary.bad[block], canary.rows[block], stable.bad[block], stable.rows[block]
-        scores.add(mean_block(n1, x1, x1, n0, x0, x0) if rule.loss else share_block(x1, n1, x0, n0), block)
-        rows += canary.rows[block]
-        worse, close = evidence(scores, rule, history)
-        open_ = np.isinf(found.failed) & np.isinf(found.passed)
-        fails = np.isinf(found.failed) & (worse >= log(1 / rule.alpha))
-        passes = open_ & ~fails & (close >= log(1 / rule.beta)) & (rows >= rule.min_rows)
-        for hit, when, seen in ((fails, found.failed, found.failed_rows), (passes, found.passed, found.passed_rows)):
-            when[hit] = (block + 1) * rule.grid
-            seen[hit] = rows[hit]
+def compared(scene: Scene, rule: Rule, peers: bool, count: int, rng: np.random.Generator) -> Findings:
+    """Ours, and beside it the others' on the same streams."""
+    before = past(scene, count, rng) if rule.dispersion and rule.history is None else None
+    canary, stable = rollouts(scene, count, rng)
+    found = findings(OURS, judge(canary, stable, before, rule, scene.step))
+    for name, peer in PEERS.items() if peers else ():
+        found |= findings(name, peer.judge(canary, stable, scene.step))
     return found
 
 
-def evidence(scores: Scores, rule: Rule, history: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """As the operator has it; without dispersion the plain score test, for comparison."""
-    if history is not None:
-        return scores.evidence(rule.tolerated, rule.margin, history)
-    s, w = scores.total[..., SCORE], scores.total[..., W]
-    one = np.ones_like(s)
-    worse = log_evidence(s - rule.tolerated * w, variance(scores.total, rule.tolerated), one, RHO)
-    return worse, log_evidence(rule.margin * w - s, variance(scores.total, rule.margin), one, RHO)
+def cell(scene: Scene, rule: Rule, peers: bool = True) -> Job:
+    size = scene.seconds // scene.step
+    return Job(compared, (scene, rule, peers), chunk=min(250, max(25, 250 * 3600 // size)))
 
 
-def _history(arm: Arms) -> np.ndarray:
-    """H [R]: as `history.stable_dispersion`, for all rollouts at once."""
-    size = int(WINDOW_SECONDS)
-    windows = [
-        control_dispersion(arm.bad[start : start + size].T, arm.rows[start : start + size].T, dispersion_lengths(1))
-        for start in range(0, len(arm.rows), size)
-    ]
-    found = np.array(windows)
-    found[:, np.isnan(found).all(axis=0)] = 1.0
-    return np.asarray(np.nanmedian(found, axis=0))
-
-
-def _blocks(arm: Arms, grid: int) -> Arms:
-    if grid == 1:
-        return arm
-    rows, bad = (part.reshape(-1, grid, part.shape[1]).sum(axis=1) for part in (arm.rows, arm.bad))
-    return Arms(rows, bad)
-
-
-def main_table(tables: Tables, count: int, seed: int) -> None:
+def main_tables() -> list[Table]:
     """10 % canary share, alpha .01, 30 minutes, a look every second."""
+    made = []
     for rate, goals in ((1, GOALS_1), (10, GOALS_10)):
-        tables.table(f"Canary {rate} row(s)/s, share 10 %, alpha .01, 30 min, a look every second")
         scene = Scene(rate * 10)
         steps = replace(scene, weights=(0.05, 0.25, 0.5), incident=(500, 800))
         cells = {
@@ -140,12 +67,16 @@ def main_table(tables: Tables, count: int, seed: int) -> None:
             "errors 1 -> 5 %: found": replace(scene, canary_errors=0.05),
             "errors 1 -> 2 %: found": replace(scene, canary_errors=0.02),
         }
-        for place, (name, cell) in enumerate(cells.items()):
-            found = simulate(cell, Rule(), count, seed + place)
-            tables.add(Row.of(name, found.failed, found.failed_rows, goals[place]))
-            if cell.burst > 1:
-                plain = simulate(cell, Rule(dispersion=False), count, seed + place)
-                tables.add(Row.of("    the same without dispersion", plain.failed, None, WITHOUT[rate, cell.spread]))
+        lines = []
+        for (name, scene_), goal in zip(cells.items(), goals, strict=True):
+            lines.append(Line(name, cell(scene_, Rule()), FAILED, goal))
+            if scene_.burst > 1:
+                plain = cell(scene_, Rule(dispersion=False), peers=False)
+                without = WITHOUT[rate, scene_.spread]
+                lines.append(Line("    the same without dispersion", plain, OURS_ALONE, without))
+        title = f"Canary {rate} row(s)/s, share 10 %, alpha .01, 30 min, a look every second"
+        made.append(Table(title, COLUMNS, tuple(lines)))
+    return made
 
 
 GOALS_1 = (".0015", ".000", ".004", ".0015", "<= .003", "1.000, 47 s, 46", "1.000, 312 s, 316", ".395")
@@ -154,50 +85,63 @@ WITHOUT = {(1, 1): ".19", (1, 20): ".23", (10, 1): ".52", (10, 20): ".47"}
 """Goals without dispersion, by rate and spread of the bursts."""
 
 
-def earlier_table(tables: Tables, count: int, seed: int) -> None:
+def earlier_tables() -> list[Table]:
     """The figures that peers' shapes are compared with: blocks and looks of 30 s, no dispersion factor."""
-    tables.table("An hour, blocks and looks of 30 s, no dispersion factor")
     plain = Rule(grid=30, dispersion=False)
-    for rate, goal in ((0.1, ".00"), (1, ".02"), (10, ".04")):
+    lines = []
+    for rate, goal, theirs in ((0.1, ".00", ".49, .29"), (1, ".02", ".94, .38"), (10, ".04", "0, .36")):
         scene = Scene(rate * 10, seconds=3600)
-        for alpha, bound in ((0.05, goal), (0.01, "<= .012")):
-            found = simulate(scene, replace(plain, alpha=alpha), count, seed)
-            tables.add(
-                Row.of(f"identical, {rate:g} rows/s, alpha {alpha:g}: false rollbacks", found.failed, None, bound)
-            )
+        for alpha, bound in ((0.05, f"{goal}; 97 % and z: {theirs}"), (0.01, "<= .012")):
+            job = cell(scene, replace(plain, alpha=alpha), peers=alpha == 0.05)
+            picks = FAILED if alpha == 0.05 else OURS_ALONE
+            lines.append(Line(f"identical, {rate:g} rows/s, alpha {alpha:g}: false rollbacks", job, picks, bound))
     steps = Scene(10, seconds=3600, weights=(0.05, 0.25, 0.5), incident=(1050, 1350))
-    found = simulate(steps, replace(plain, alpha=0.05), count, seed)
-    tables.add(Row.of("incident, weights 5-25-50, alpha .05: false rollbacks", found.failed, None, ".03"))
+    job = cell(steps, replace(plain, alpha=0.05))
+    lines.append(Line("incident, weights 5-25-50, alpha .05: false rb.", job, FAILED, ".03; 97 % and z: 1.00, 1.00"))
+    return [
+        Table("An hour, blocks and looks of 30 s, no dispersion factor", COLUMNS, tuple(lines)),
+        _promotions(plain),
+    ]
+
+
+def _promotions(plain: Rule) -> Table:
     loss = replace(plain, margin=0.02, loss=True)
     accuracy = Scene(10, 0.1, 0.1, seconds=7200)
-    pairs = [
-        ("errors 1 %, margin 1 point", replace(accuracy, canary_errors=0.01, stable_errors=0.01), plain),
-        ("accuracy 90 %, margin 2 points", accuracy, loss),
-    ]
+    few = replace(accuracy, canary_errors=0.01, stable_errors=0.01)
     goals = iter([".994 in 1,310", "<= .05", ".991 in 1,790", "<= .05", ".973 in 2,440"])
-    tables.table("Two hours, blocks and looks of 30 s, no dispersion factor, canary 1 row/s")
+    lines = []
+    pairs = [("1 % err., margin 1 point", few, plain), ("accuracy 90 %, 2 points", accuracy, loss)]
     for name, scene, rule in pairs:
-        found = simulate(scene, rule, count, seed)
-        tables.add(Row.of(f"equal, {name}: promoted", found.passed, found.passed_rows, next(goals)))
+        # Of accuracy others' success rates are another thing: their thresholds mean nothing there.
+        peers = rule is plain
+        picks = PASSED if peers else OURS_PASSED
+        lines.append(Line(f"equal, {name}: promoted", cell(scene, rule, peers), picks, next(goals)))
         worse = replace(scene, canary_errors=scene.stable_errors + rule.margin)
-        found = simulate(worse, replace(rule, alpha=1e-9), count, seed)
-        tables.add(Row.of(f"worse by it, {name}: promoted", found.passed, found.passed_rows, next(goals)))
-    found = simulate(replace(accuracy, canary_errors=0.12), loss, count, seed)
-    tables.add(Row.of("accuracy 90 -> 88 %: found", found.failed, found.failed_rows, next(goals)))
+        job = cell(worse, replace(rule, alpha=1e-9), peers)
+        lines.append(Line(f"worse by it, {name}: promoted", job, picks, next(goals)))
+    job = cell(replace(accuracy, canary_errors=0.12), loss)
+    picks = (OURS_ALONE[0], FAILED[-1])
+    lines.append(Line("accuracy 90 -> 88 %: found", job, picks, next(goals)))
+    title = "Two hours, blocks and looks of 30 s, no dispersion factor, canary 1 row/s"
+    return Table(title, COLUMNS, tuple(lines))
 
 
-def preset_table(tables: Tables, count: int, seed: int) -> None:
+def preset_tables() -> list[Table]:
     """What a sensitivity costs: the test of errors with its part of alpha, as shipped; canary 10 rows/s."""
-    tables.table("Presets as shipped (errors have half of alpha), canary 10 rows/s, 30 min")
+    lines = []
     for name in SENSITIVITIES:
         rule = Rule.of(PRESETS[name])
-        cells = [("identical: false rollbacks", ERRORS), ("1 -> 2 %: found", 0.02), ("1 -> 5 %: found", 0.05)]
-        for title, errors in cells:
-            found = simulate(Scene(100, errors), rule, count, seed)
-            tables.add(Row.of(f"{name}: {title}", found.failed, found.failed_rows))
+        for title, errors in (
+            ("identical: false rollbacks", ERRORS),
+            ("1 -> 2 %: found", 0.02),
+            ("1 -> 5 %: found", 0.05),
+        ):
+            job = cell(Scene(100, errors), rule, peers=False)
+            lines.append(Line(f"{name}: {title}", job, OURS_ALONE))
             if errors == ERRORS:
-                tables.add(Row.of(f"{name}: identical: promoted", found.passed, found.passed_rows))
+                lines.append(Line(f"{name}: identical: promoted", job, OURS_PASSED))
         worse = ERRORS + PRESETS[name].errors.margin
-        found = simulate(Scene(100, worse), rule, count, seed)
+        job = cell(Scene(100, worse), rule, peers=False)
         bound = f"<= {PRESETS[name].beta:g}"
-        tables.add(Row.of(f"{name}: worse by the margin ({worse:.1%}): promoted", found.passed, None, bound))
+        lines.append(Line(f"{name}: worse by the margin ({worse:.1%}): promoted", job, OURS_PASSED, bound))
+    return [Table("Presets as shipped (errors have half of alpha), canary 10 rows/s, 30 min", (OURS,), tuple(lines))]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import erf
 
 import numpy as np
 from pintle.contract.psi import MIN_PSI, MIN_ROWS
 from pintle.core.judgement.drift import EFFECT_SECONDS, design_effect, drifts, psi_low
 
-from bench.judgement.table import Row, Tables, chunks
+from bench.judgement.cells import Findings, Job, Line, Table
 
 FEATURES, BINS, REFERENCE_ROWS = 20, 10, 10_000
 LOOK_SECONDS = 30
@@ -18,6 +19,12 @@ PEERS_WINDOW = 300
 PEERS_PSI = 0.2
 EMPTY = 1e-4
 """What peers put for the share of an empty bin."""
+OURS, PEERS = "Pintle", "PSI > 0.2"
+PLAIN = "counts as they are"
+COLUMNS = (OURS, PEERS)
+BOTH = ((OURS, OURS), (PEERS, PEERS))
+DAYS = 0.05
+"""Of so many days as rollouts are asked for: 100 of 2,000."""
 CUTS = np.array([-1.2816, -0.8416, -0.5244, -0.2533, 0.0, 0.2533, 0.5244, 0.8416, 1.2816])
 """Deciles of the normal distribution."""
 SHAPES = {
@@ -87,55 +94,83 @@ def _first(alarm: np.ndarray) -> np.ndarray:
     return np.where(alarm.any(axis=1), (alarm.argmax(axis=1) + 1) * LOOK_SECONDS, np.inf)
 
 
-def every_table(tables: Tables, count: int, seed: int) -> None:
+def drift_tables() -> list[Table]:
     """All that needs no real data."""
-    rng = np.random.default_rng([seed, 2])
-    days = max(count // 20, 10)
-    one_look(tables, count, rng)
-    whole_day(tables, days, rng)
-    shapes(tables, count, rng)
-    shifts(tables, days * 4, rng)
-    bursts(tables, days, rng)
+    return [one_look(), whole_day(), shapes(), shifts(), bursts()]
 
 
-def one_look(tables: Tables, count: int, rng: np.random.Generator) -> None:
-    """20 features, no drift: how often any of them is flagged by one look at n rows."""
-    tables.table("One look without drift, 20 features, 10,000 training rows: any flagged")
-    shares = SHAPES["even"]
-    for rows, goal in ((50, ".998"), (200, ".001"), (1000, "0")):
-        expected = rng.multinomial(REFERENCE_ROWS, shares, (count, FEATURES)).astype(float)
-        counts = rng.multinomial(rows, shares, (count, FEATURES)).astype(float)
-        for name, decide, bound in (("PSI > 0.2", peers, goal), ("lower end", drifts, "0")):
-            found = np.where(decide(counts, expected).any(axis=1), 0.0, np.inf)
-            tables.add(Row.of(f"{rows} rows, {name}", found, None, bound))
+def noted(hits: np.ndarray) -> tuple[list[float], list[float]]:
+    """Findings without a time."""
+    return np.where(hits, 0.0, np.inf).tolist(), [0.0] * len(hits)
 
 
-def whole_day(tables: Tables, days: int, rng: np.random.Generator) -> None:
+def timed(when: np.ndarray) -> tuple[list[float], list[float]]:
+    """Findings at 1 row/s: seconds are rows."""
+    return when.tolist(), when.tolist()
+
+
+def pieces(total: int, size: int) -> Iterator[int]:
+    """Sizes that add up to `total`, none above `size`: thousands of days do not fit into memory at once."""
+    yield from (min(size, total - start) for start in range(0, total, size))
+
+
+def looked_once(rows: int, count: int, rng: np.random.Generator) -> Findings:
+    """20 features, no drift, one look at n rows: whether any of them is flagged."""
+    expected = rng.multinomial(REFERENCE_ROWS, SHAPES["even"], (count, FEATURES)).astype(float)
+    counts = rng.multinomial(rows, SHAPES["even"], (count, FEATURES)).astype(float)
+    return {
+        OURS: noted(drifts(counts, expected).any(axis=1)),
+        PEERS: noted(peers(counts, expected).any(axis=1)),
+    }
+
+
+def one_look() -> Table:
+    lines = [
+        Line(f"{rows} rows", Job(looked_once, (rows,)), BOTH, f"0; {goal}")
+        for rows, goal in ((50, ".998"), (200, ".001"), (1000, "0"))
+    ]
+    return Table("One look without drift, 20 features, 10,000 training rows: any flagged", COLUMNS, tuple(lines))
+
+
+def looked_all_day(rate: float, count: int, rng: np.random.Generator) -> Findings:
     """The same, looked at every 30 s for a day."""
-    tables.table("A look every 30 s for a day without drift, 20 features: any alarm (peers: windows of 5 min)")
-    for rate, goal in ((0.1, "1.0"), (1, "0"), (10, "0")):
-        theirs, ours = np.zeros(days, dtype=bool), np.zeros(days, dtype=bool)
-        for place in range(days):
-            expected = reference(SHAPES["even"], FEATURES, rng)[:, None]
-            counts = day(SHAPES["even"], rate, FEATURES, rng)
-            whole = windowed(counts, PEERS_WINDOW)[:, PEERS_WINDOW // LOOK_SECONDS - 1 :]
-            theirs[place] = peers(whole, expected).any()
-            ours[place] = any(drifts(windowed(counts, seconds), expected).any() for seconds in WINDOWS)
-        for name, found, bound in (("PSI > 0.2", theirs, goal), ("lower end, windows 10m 1h 6h 24h", ours, "0")):
-            tables.add(Row.of(f"{rate:g} rows/s, {name}", np.where(found, 0.0, np.inf), None, bound))
+    theirs, ours = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    for place in range(count):
+        expected = reference(SHAPES["even"], FEATURES, rng)[:, None]
+        counts = day(SHAPES["even"], rate, FEATURES, rng)
+        whole = windowed(counts, PEERS_WINDOW)[:, PEERS_WINDOW // LOOK_SECONDS - 1 :]
+        theirs[place] = peers(whole, expected).any()
+        ours[place] = any(drifts(windowed(counts, seconds), expected).any() for seconds in WINDOWS)
+    return {OURS: noted(ours), PEERS: noted(theirs)}
 
 
-def shapes(tables: Tables, count: int, rng: np.random.Generator) -> None:
-    """Feature-days of seven shapes at three rates."""
-    tables.table("False alarms over feature-days, seven shapes of bins, 0.1, 1 and 10 rows/s")
-    each = max(count * 8 // 15, 10)
+def whole_day() -> Table:
+    lines = [
+        Line(f"{rate:g} rows/s", Job(looked_all_day, (rate,), chunk=20, trials=DAYS), BOTH, f"0; {goal}")
+        for rate, goal in ((0.1, "1.0"), (1, "0"), (10, "0"))
+    ]
+    title = "A look every 30 s for a day without drift, 20 features: any alarm (ours: 10m 1h 6h 24h, theirs: 5 min)"
+    return Table(title, COLUMNS, tuple(lines))
+
+
+def reached(count: int, rng: np.random.Generator) -> Findings:
+    """Feature-days of seven shapes at three rates; `count` of each."""
     levels: list[np.ndarray] = []
     for shares in SHAPES.values():
         for rate in (0.1, 1, 10):
-            levels += [highest(reference(shares, size, rng), day(shares, rate, size, rng)) for size in chunks(each, 20)]
-    reached = np.concatenate(levels)
-    for min_psi in (0.05, 0.1):
-        tables.add(Row.of(f"minPSI {min_psi:g}", np.where(reached > min_psi, 0.0, np.inf), None, "0 of 22,400"))
+            levels += [
+                highest(reference(shares, size, rng), day(shares, rate, size, rng)) for size in pieces(count, 20)
+            ]
+    top = np.concatenate(levels)
+    return {f"minPSI {min_psi:g}": noted(top > min_psi) for min_psi in (0.05, 0.1)}
+
+
+def shapes() -> Table:
+    job = Job(reached, (), chunk=20, trials=8 / 15)
+    lines = [
+        Line(f"minPSI {min_psi:g}", job, ((OURS, f"minPSI {min_psi:g}"),), "0 of 22,400") for min_psi in (0.05, 0.1)
+    ]
+    return Table("False alarms over feature-days, seven shapes of bins, 0.1, 1 and 10 rows/s", (OURS,), tuple(lines))
 
 
 def highest(expected: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -148,45 +183,65 @@ def highest(expected: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return found
 
 
-def shifts(tables: Tables, days: int, rng: np.random.Generator) -> None:
-    """One feature moves; 1 row/s."""
-    tables.table("A shift, 1 row/s: found within 24 h, median time (and so rows) to the alarm")
-    looks = DAY // LOOK_SECONDS
-    goals = {0.5: ("420-510", "600"), 1.0: ("60-90", "330")}
-    for sigma in (0.5, 1.0):
-        moved = normal_shares(sigma)
-        still = normal_shares(0.0)
-        late = np.concatenate([np.tile(still, (looks // 2, 1)), np.tile(moved, (looks, 1))])
-        found = _shifted(np.tile(moved, (looks // 4, 1)), still, days * 4, rng)
-        tables.add(Row.of(f"{sigma} sigma at the start (6 h)", found, found, goals[sigma][0]))
-        found = _shifted(late, still, days, rng) - DAY / 2
-        tables.add(Row.of(f"{sigma} sigma after 12 h", found, found, goals[sigma][1]))
+def shifted(
+    sigma: float, still_looks: int, moved_looks: int, wave: bool, count: int, rng: np.random.Generator
+) -> Findings:
+    """When a feature that moves by `sigma` is found, after `still_looks` looks without; 1 row/s."""
     still = normal_shares(0.0)
-    found = _shifted(np.tile(normal_shares(0.25), (looks, 1)), still, days, rng)
-    tables.add(Row.of("0.25 sigma", found, found, "silent"))
-    wave = normal_shares(0.25 * np.sin(2 * np.pi * np.arange(looks) / looks))
-    found = _shifted(wave, still, days, rng)
-    tables.add(Row.of("daily sine of 0.25 sigma", found, found, "silent"))
-
-
-def _shifted(shares: np.ndarray, still: np.ndarray, days: int, rng: np.random.Generator) -> np.ndarray:
-    """Seconds [days] to the alarm where the reference is `still` and the rows follow `shares` [looks, B]; 1 row/s."""
-    found = []
-    for start in range(0, days, 20):
-        size = min(20, days - start)
+    moved = np.full(moved_looks, sigma) * (np.sin(2 * np.pi * np.arange(moved_looks) / moved_looks) if wave else 1.0)
+    shares = np.concatenate([np.tile(still, (still_looks, 1)), normal_shares(moved)])
+    ours, theirs = [], []
+    for size in pieces(count, 20):
         expected = reference(still, size, rng)[:, None]
         counts = day(shares, 1.0, size, rng)
         alarm = np.zeros(counts.shape[:2], dtype=bool)
         for seconds in WINDOWS:
             alarm |= drifts(windowed(counts, seconds), expected)
-        found.append(_first(alarm))
-    return np.concatenate(found)
+        ours.append(_first(alarm))
+        flagged = peers(windowed(counts, PEERS_WINDOW), expected)
+        flagged[:, : PEERS_WINDOW // LOOK_SECONDS - 1] = False
+        theirs.append(_first(flagged))
+    begin = still_looks * LOOK_SECONDS
+    return {OURS: timed(np.concatenate(ours) - begin), PEERS: timed(np.concatenate(theirs) - begin)}
 
 
-def bursts(tables: Tables, days: int, rng: np.random.Generator) -> None:
-    """Rows that come five alike at a time, no drift."""
-    tables.table("Bursts of 5 alike rows without drift, a feature-day: alarms")
-    for rate in (0.1, 1, 10):
-        for name, divided in (("counts as they are", False), ("divided by the design effect", True)):
-            found = first_alarm(SHAPES["even"], rate, days, rng, burst=5, divided=divided)
-            tables.add(Row.of(f"{rate:g} rows/s, {name}", found, None, "0" if divided else ".5 - 1.0"))
+def shifts() -> Table:
+    """One feature moves; 1 row/s. What alarms before the change is a negative time: it counts as found at once."""
+    looks = DAY // LOOK_SECONDS
+    lines = []
+    for sigma, first, later in ((0.5, "420-510; 300", "600; 270"), (1.0, "60-90; 300", "330; 150")):
+        early = Job(shifted, (sigma, 0, looks // 4, False), chunk=40, trials=4 * DAYS)
+        late = Job(shifted, (sigma, looks // 2, looks, False), chunk=20, trials=DAYS)
+        lines.append(Line(f"{sigma} sigma at the start (6 h)", early, BOTH, first))
+        lines.append(Line(f"{sigma} sigma after 12 h", late, BOTH, later))
+    small = Job(shifted, (0.25, 0, looks, False), chunk=20, trials=DAYS)
+    lines.append(Line("0.25 sigma", small, BOTH, "silent; alarms"))
+    lines.append(
+        Line("daily sine of 0.25 sigma", Job(shifted, (0.25, 0, looks, True), 20, DAYS), BOTH, "silent; alarms")
+    )
+    return Table("A shift, 1 row/s: found within 24 h, median time (and so rows) to the alarm", COLUMNS, tuple(lines))
+
+
+def in_bursts(rate: float, size: int, count: int, rng: np.random.Generator) -> Findings:
+    """Rows that come `size` alike at a time, no drift."""
+    found: dict[str, list[np.ndarray]] = {OURS: [], PLAIN: []}
+    for part in pieces(count, 20):
+        for name, divided in ((PLAIN, False), (OURS, True)):
+            found[name].append(first_alarm(SHAPES["even"], rate, part, rng, burst=size, divided=divided))
+    return {name: noted(np.isfinite(np.concatenate(parts))) for name, parts in found.items()}
+
+
+def bursts() -> Table:
+    picks = ((OURS, OURS), (PLAIN, PLAIN))
+    lines = [
+        Line(
+            f"{rate:g} rows/s, bursts of {size}",
+            Job(in_bursts, (rate, size), chunk=20, trials=DAYS),
+            picks,
+            "0; .5 - 1.0" if size == 5 else "",
+        )
+        for size in (5, 20, 50)
+        for rate in (0.1, 1, 10)
+    ]
+    title = "Bursts of alike rows without drift, a feature-day: alarms"
+    return Table(title, (OURS, PLAIN), tuple(lines))

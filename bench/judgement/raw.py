@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from pintle.contract import metrics as names
@@ -13,22 +13,15 @@ from pintle.core.judgement.settings import ERRORS, Settings
 from pintle.core.judgement.trial import Trial
 from pintle.core.judgement.verdict import FAIL
 
+from bench.judgement.cells import Findings, Job, Line, Table
+from bench.judgement.scrapes import PODS, Mishap
 from bench.judgement.streams import HISTORY, Arms, Scene, past, rollouts
-from bench.judgement.table import Row, Tables
 
 ORIGIN = 1_000_000.0
 SETTINGS = Settings(alpha=0.01, grid_seconds=1, tests=(ERRORS,))
-PODS = {"canary": 2, "stable": 3}
-
-
-@dataclass(frozen=True)
-class Mishap:
-    """What befalls the scrapes of a rollout."""
-
-    lost: float = 0.0
-    """Share of scrapes that are lost."""
-    restart_seconds: int = 0
-    """Every pod restarts so often, on average; what it had counted since its last scrape is lost."""
+OURS = "Pintle"
+RAW = 0.025
+"""Of so many rollouts as asked for: one by one they are slow."""
 
 
 def samples(arm: Arms, revision: str, start: float, mishap: Mishap, rng: np.random.Generator) -> list[RawSeries]:
@@ -89,13 +82,18 @@ def judged(scene: Scene, mishap: Mishap, rng: np.random.Generator) -> tuple[floa
     return np.inf, 0.0
 
 
-def raw_table(tables: Tables, count: int, seed: int) -> None:
+def judged_often(scene: Scene, mishap: Mishap, count: int, rng: np.random.Generator) -> Findings:
+    """Rollouts one by one."""
+    found = np.array([judged(scene, mishap, rng) for _ in range(count)])
+    return {OURS: (found[:, 0].tolist(), found[:, 1].tolist())}
+
+
+def raw_tables() -> list[Table]:
     """Canary 1 row/s; figures beside those of whole seconds above."""
-    tables.table("From raw samples, 2 and 3 pods, canary 1 row/s, share 10 %, alpha .01, 30 min")
     mishaps = {
         "": Mishap(),
         ", a tenth of the scrapes lost": Mishap(lost=0.1),
-        ", every pod restarts every 5 min": Mishap(restart_seconds=300),
+        ", restarts every 5 min": Mishap(restart_seconds=300),
     }
     scene = Scene(10)
     cells = (
@@ -103,8 +101,10 @@ def raw_table(tables: Tables, count: int, seed: int) -> None:
         ("errors 1 -> 5 %: found", replace(scene, canary_errors=0.05), "1.000, 312 s, 316"),
         ("errors 1 -> 25 %: found", replace(scene, canary_errors=0.25), "1.000, 47 s, 46"),
     )
-    for words, mishap in mishaps.items():
-        for place, (name, cell, goal) in enumerate(cells):
-            rng = np.random.default_rng([seed, place])
-            found = np.array([judged(cell, mishap, rng) for _ in range(count)])
-            tables.add(Row.of(f"{name}{words}", found[:, 0], found[:, 1], goal))
+    lines = [
+        Line(f"{name}{words}", Job(judged_often, (cell, mishap), chunk=5, trials=RAW), ((OURS, OURS),), goal)
+        for words, mishap in mishaps.items()
+        for name, cell, goal in cells
+    ]
+    title = "From raw samples, through `Trial` itself, 2 and 3 pods, canary 1 row/s, share 10 %, alpha .01, 30 min"
+    return [Table(title, (OURS,), tuple(lines))]

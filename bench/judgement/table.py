@@ -1,4 +1,4 @@
-"""Tables of simulated error rates: ours beside the goal, with the binomial interval of what was simulated."""
+"""Tables of simulated error rates: ours beside the others' and the goal, with binomial intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.judgement.cells import Findings, Runner, Table
+
 NORMAL_95 = 1.959964
+NAME, CELL = 54, 30
 
 
 def interval(hits: float, trials: int) -> tuple[float, float]:
@@ -25,10 +28,9 @@ def interval(hits: float, trials: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One cell: how often something was found, and when."""
+class Share:
+    """How often something was found, and when."""
 
-    name: str
     share: float
     low: float
     high: float
@@ -36,59 +38,85 @@ class Row:
     seconds: float | None = None
     """Median over all trials; None where fewer than half were found."""
     rows: float | None = None
-    """Median rows to it."""
-    goal: str = ""
+    """Median rows to it, of those that were found."""
 
     @classmethod
-    def of(cls, name: str, when: np.ndarray, rows: np.ndarray | None = None, goal: str = "") -> Row:
+    def of(cls, when: Sequence[float], rows: Sequence[float]) -> Share:
         """From the time [trials] of the finding (infinite: never) and the rows [trials] seen by then."""
         found = np.isfinite(when)
         low, high = interval(float(found.sum()), len(when))
         middle = float(np.median(when))
-        known = np.isfinite(middle)
-        seen = float(np.median(rows[found])) if rows is not None and known else None
-        return cls(name, float(found.mean()), low, high, len(when), middle if known else None, seen, goal)
+        if not np.isfinite(middle) or middle <= 0:
+            return cls(float(found.mean()), low, high, len(when))
+        seen = float(np.median(np.asarray(rows)[found]))
+        return cls(float(found.mean()), low, high, len(when), middle, seen or None)
 
     def text(self) -> str:
-        when = f"{self.seconds:.0f} s" if self.seconds else ""
-        rows = "" if self.rows is None else f"{self.rows:.0f}"
-        share = f"{self.share:.4f} ({self.low:.4f}-{self.high:.4f})"
-        return f"  {self.name:<58} {share:<26} {when:>8} {rows:>7} {self.trials:>7}  {self.goal}"
+        said = f"{_short(self.share)} ({_short(self.low)}-{_short(self.high)})"
+        if self.seconds is not None:
+            said += f" {_time(self.seconds)}" + (f" {self.rows:.0f}" if self.rows else "")
+        return said
+
+
+def _short(share: float) -> str:
+    """`.0012`, `1.00`."""
+    return "1.00" if share >= 0.99995 else f"{share:.4f}".removeprefix("0") if share < 0.1 else f"{share:.3f}"[1:]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f}s" if seconds < 7200 else f"{seconds / 3600:.1f}h"
 
 
 @dataclass
-class Tables:
+class Printed:
     """All tables of one run; printed as they come."""
 
     title: str
+    seeds: tuple[int, ...]
     started: float = field(default_factory=time.monotonic)
-    tables: dict[str, list[Row]] = field(default_factory=dict)
+    tables: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def begin(self, note: str) -> None:
+    def begin(self, *notes: str) -> None:
         print(f"\n{self.title}")
         print(f"machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, {platform.python_version()}")
-        print(note)
-        self.notes.append(note)
+        for note in notes:
+            print(note)
+        self.notes += notes
 
-    def table(self, name: str) -> None:
-        self.tables[name] = []
-        print(f"\n{name}")
-        print(f"  {'':<58} {'share (95 %)':<26} {'median':>8} {'rows':>7} {'trials':>7}  goal", flush=True)
+    def table(self, table: Table, runner: Runner) -> None:
+        """Simulate and print it; ours with every seed, the others with the first."""
+        first, *more = self.seeds
+        found = runner.findings((line.job for line in table.lines), first)
+        again = {seed: runner.findings((line.job for line in table.lines), seed) for seed in more}
+        heads = [*table.columns[:1], *(f"seed {seed}" for seed in more), *table.columns[1:]]
+        print(f"\n{table.name}")
+        print(f"  {'':<{NAME}} " + "".join(f"{head:<{CELL - 1}} " for head in heads) + "goal", flush=True)
+        kept = self.tables.setdefault(table.name, {})
+        for line in table.lines:
+            picks = dict(line.picks)
+            row = {column: _share(found[line.job.key], name) for column, name in picks.items()}
+            cells = [row.get(column) for column in table.columns]
+            others = [_share(again[seed][line.job.key], next(iter(picks.values()))) for seed in more]
+            texts = [cell.text() if cell else "-" for cell in (cells[0], *others, *cells[1:])]
+            print(f"  {line.name:<{NAME}} " + "".join(f"{text:<{CELL - 1}} " for text in texts) + line.goal, flush=True)
+            named = {column: asdict(cell) for column, cell in row.items()}
+            named |= {f"seed {seed}": asdict(cell) for seed, cell in zip(more, others, strict=True)}
+            kept[line.name] = {**named, "goal": line.goal}
 
-    def add(self, row: Row) -> None:
-        self.tables[list(self.tables)[-1]].append(row)
-        print(row.text(), flush=True)
+    def say(self, title: str, lines: Sequence[str]) -> None:
+        """A table that is not made of shares."""
+        print(f"\n{title}")
+        for line in lines:
+            print(f"  {line}", flush=True)
+        self.tables[title] = {line: {} for line in lines}
 
     def finish(self, json_file: str | None) -> None:
         print(f"\n{time.monotonic() - self.started:.0f} s")
         if json_file:
-            tables = {name: [asdict(row) for row in rows] for name, rows in self.tables.items()}
-            Path(json_file).write_text(
-                json.dumps({"title": self.title, "notes": self.notes, "tables": tables}, indent=1)
-            )
+            whole = {"title": self.title, "notes": self.notes, "tables": self.tables}
+            Path(json_file).write_text(json.dumps(whole, indent=1))
 
 
-def chunks(total: int, size: int) -> Sequence[int]:
-    """Sizes that add up to `total`, none above `size`: thousands of rollouts do not fit into memory at once."""
-    return [min(size, total - start) for start in range(0, total, size)]
+def _share(found: Findings, name: str) -> Share:
+    return Share.of(*found[name])
