@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pintle.core.judgement.counters import LOOKBACK_SCRAPES, Blocks
-from pintle.core.judgement.settings import Settings
+from pintle.core.judgement.settings import Limits, Settings
 from pintle.core.judgement.trial import Trial
 
 from tests.unit.core.judgement.counter_world import Pod, stored
@@ -42,6 +42,9 @@ lives = st.builds(
     phase=st.floats(0.0, 0.99),
     seed=st.integers(0, 10_000),
 )
+SOON = Settings(grid_seconds=GRID, min_rows=10, errors=Limits(0, 0.4), missing=Limits(0.1, 0.5), loss=Limits(0, 0.6))
+"""Passes are reached within these seconds, and some of them are lost again."""
+strictness = st.sampled_from([Settings(grid_seconds=GRID), SOON])
 cuts = st.lists(st.floats(ORIGIN - 15, ORIGIN + SECONDS + 5), max_size=6)
 
 
@@ -73,22 +76,23 @@ def live(life: Life, index: int) -> tuple[Pod, np.ndarray]:
     return pod, truth
 
 
-def trial_of(pods: list[Pod], at: list[float]) -> Trial:
-    """A trial that was fed up to each of the moments, ranges overlapping by three seconds."""
-    trial = Trial("new", "old", ORIGIN, Settings(grid_seconds=GRID))
+def trial_of(pods: list[Pod], at: list[float], strict: Settings) -> Trial:
+    """A trial that was fed up to each of the moments, ranges overlapping by three seconds, and judged each time."""
+    trial = Trial("new", "old", ORIGIN, strict)
     before = ORIGIN - LOOKBACK_SCRAPES * GRID
     for until in [*sorted(at), ORIGIN + SECONDS + 5]:
         trial.feed(stored(pods, before - 3, until), until)
+        trial.judgement(until)
         before = max(before, until)
     return trial
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(lives, min_size=1, max_size=5), cuts)
-def test_any_chunking_gives_the_same_judgement(found: list[Life], at: list[float]) -> None:
+@given(st.lists(lives, min_size=1, max_size=5), cuts, strictness)
+def test_any_chunking_gives_the_same_judgement(found: list[Life], at: list[float], strict: Settings) -> None:
     """Looks at any moments and one replay of it all end in equal judgements, to the last bit."""
     pods = [live(life, index)[0] for index, life in enumerate(found)]
-    replay, looks = trial_of(pods, []), trial_of(pods, at)
+    replay, looks = trial_of(pods, [], strict), trial_of(pods, at, strict)
     assert looks.judgement(ORIGIN + SECONDS) == replay.judgement(ORIGIN + SECONDS)
 
 

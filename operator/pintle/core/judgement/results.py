@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import log
 
 import numpy as np
+import numpy.typing as npt
 
 from pintle.contract import metrics as names
 from pintle.core.judgement.outcomes import BAD_RESULTS
@@ -35,6 +36,16 @@ class Evidence:
     """W: 0 before the first block with both revisions."""
     worse: FloatArray
     close: FloatArray
+    shown: FloatArray
+    """With which a Pass stands, 0 where none does: see score.passing."""
+
+    def proven(self, places: int | npt.NDArray[np.int64]) -> float:
+        """Evidence of the weakest of these entries that it is close enough: now, or when its Pass was reached."""
+        return float(np.maximum(self.close, self.shown)[places].min())
+
+    def passes(self, places: int | npt.NDArray[np.int64]) -> bool:
+        """A Pass of all of these entries stands."""
+        return bool((self.shown[places] > 0).all())
 
     def arm(self, arm: int, place: int) -> Arm:
         bad, rows = self.seen[arm, place]
@@ -51,7 +62,7 @@ def result(
         words = f"without a control only more than {settings.gross_errors:.0%} errors count"
     dry_run = not control and test != ERRORS
     threshold = settings.fail_threshold(test)
-    return _result(test, found, place, settings, threshold, float(found.close[place]), elapsed, words, query, dry_run)
+    return _result(test, found, place, place, settings, threshold, elapsed, words, query, dry_run)
 
 
 def missing_result(
@@ -59,36 +70,37 @@ def missing_result(
 ) -> TestResult:
     """Result of the feature that looks worst. Alpha is split over the features; all of them have to pass."""
     places = np.array(list(features.values()))
-    worse, close = found.worse[places], found.close[places]
-    worst = int(worse.argmax() if worse.any() else close.argmin())
+    worse, proven = found.worse[places], np.maximum(found.close, found.shown)[places]
+    worst = int(worse.argmax() if worse.any() else proven.argmin())
     name = list(features)[worst]
     threshold = settings.fail_threshold(MISSING) + log(len(features))
     words, query = f"feature {name}", QUERIES[MISSING] % name
-    weakest = float(close.min())
-    return _result(MISSING, found, int(places[worst]), settings, threshold, weakest, elapsed, words, query, not control)
+    return _result(MISSING, found, int(places[worst]), places, settings, threshold, elapsed, words, query, not control)
 
 
 def _result(
     test: str,
     found: Evidence,
     place: int,
+    places: int | npt.NDArray[np.int64],
     settings: Settings,
     threshold: float,
-    close: float,
     elapsed: float,
     words: str,
     query: str,
     dry_run: bool,
 ) -> TestResult:
     tested, control = found.arm(0, place), found.arm(1, place)
-    worse = float(found.worse[place])
+    worse, close = float(found.worse[place]), found.proven(places)
     if worse >= threshold:
         verdict = FAIL
-    elif close >= settings.pass_threshold and tested.rows >= settings.min_rows:
+    elif found.passes(places):
         verdict = PASS
     else:
         verdict = NEED_MORE_DATA
     parts = [words, _figures(tested, control)]
+    if verdict == PASS and found.close[places].min() < settings.pass_threshold:
+        parts.append("shown earlier")
     if verdict == NEED_MORE_DATA:
         parts.append(_wait(tested, close, settings, elapsed))
     return TestResult(

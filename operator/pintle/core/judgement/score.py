@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pintle.core.judgement.samples import FloatArray
+from pintle.core.judgement.samples import BoolArray, FloatArray
 
 S, W, A, B, C, F = range(6)
 TERMS = 6
@@ -105,6 +105,25 @@ def log_evidence(score: FloatArray, spread: FloatArray, dispersion: FloatArray, 
     total = spread + rho
     value = np.log(2.0) + 0.5 * np.log(rho / total) + score * score / (2 * dispersion * total)
     return np.where(score > 0, value, 0.0)
+
+
+def passing(
+    shown: FloatArray,
+    close: FloatArray,
+    threshold: float,
+    enough: BoolArray,
+    difference: FloatArray,
+    margin: FloatArray | float,
+) -> FloatArray:
+    """The evidence [...] with which a Pass stands after a block, 0 where none does; `shown` is that of before.
+
+    What has been shown stays shown while the difference found is below the margin. The evidence is valid at every look
+    at once: a revision that is worse by the margin ever gets to the threshold with probability beta at most, so the
+    first time is as good as the last. Noise that comes later takes nothing back; a difference that grows up to the
+    margin does, and then the evidence has to come anew. `enough`: there are rows for a promotion.
+    """
+    now = np.where(enough & (close >= threshold), close, 0.0)
+    return np.where(difference < margin, np.maximum(shown, now), 0.0)
 
 
 def dispersion_lengths(grid_seconds: float) -> tuple[int, ...]:

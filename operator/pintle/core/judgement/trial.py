@@ -1,6 +1,7 @@
 """What is known of one rollout: fed raw samples in any chunking, it gives a Judgement; the same samples, the same one.
 
     feed(series, until)  ->  growth per block of the grid  ->  a closed block adds its terms to the sums  ->  judgement
+                                                               and is looked at: what passes, stays (score.passing)
 
 All that is kept are sums (and the newest value of every series), however long the rollout is. A Trial that is made
 anew and fed everything since LOOKBACK_SCRAPES before the origin is the same as one that lived all along.
@@ -21,7 +22,16 @@ from pintle.core.judgement.history import UNKNOWN_DISPERSION, WINDOW_SECONDS, Hi
 from pintle.core.judgement.restarts import restarts_result
 from pintle.core.judgement.results import Evidence, missing_result, result
 from pintle.core.judgement.samples import FloatArray, RawSeries
-from pintle.core.judgement.score import RHO, TERMS, Scores, W, bound_block, dispersion_lengths, share_block
+from pintle.core.judgement.score import (
+    RHO,
+    TERMS,
+    Scores,
+    W,
+    bound_block,
+    dispersion_lengths,
+    passing,
+    share_block,
+)
 from pintle.core.judgement.settings import ERRORS, LOSS, MISSING, RESTARTS, SLOW, Limits, Settings
 from pintle.core.judgement.verdict import Judgement, TestResult
 
@@ -55,6 +65,8 @@ class Trial:
         self._scores = Scores.zeros((len(ENTRIES),), dispersion_lengths(settings.grid_seconds))
         self._seen = np.zeros((2, len(ENTRIES), 2))
         """[arms, entries, (bad, rows)] since the origin."""
+        self._shown = np.zeros(len(ENTRIES))
+        """[entries] evidence with which a Pass stands; 0: none does."""
         self._features: dict[str, int] = {}
         self._bound: set[str] = set()
         """Features that only the tested revision has: compared with the training rows."""
@@ -66,6 +78,8 @@ class Trial:
         self._early: list[FloatArray] = []
         """Control's (bad, rows) of errors and slow requests, until ten minutes of it are together."""
         self._learned: dict[str, float] = {}
+        self._weighed: tuple[int, FloatArray, FloatArray] = (-1, np.zeros(0), np.zeros(0))
+        """Number of closed blocks, and their evidence."""
         self._judged: tuple[int, tuple[TestResult, ...]] = (-1, ())
 
     @property
@@ -92,6 +106,7 @@ class Trial:
             else:
                 self._score(grown, block)
             self._learn(grown)
+            self._pass()
 
     def judgement(self, now: float, facts: PodFacts | None = None) -> Judgement:
         """The judgement of all blocks closed so far; `now` (unix seconds) tells how old the newest samples are."""
@@ -180,6 +195,7 @@ class Trial:
         if size > self._seen.shape[1]:
             self._seen = np.concatenate([self._seen, np.zeros((2, size - self._seen.shape[1], 2))], axis=1)
             self._scores = self._scores.resized(size)
+            self._shown = np.concatenate([self._shown, np.zeros(size - len(self._shown))])
         return found
 
     def _learn(self, grown: FloatArray | None) -> None:
@@ -217,13 +233,31 @@ class Trial:
         limits = [settings.errors if self.control else Limits(0.0, 0.0), settings.slow, settings.loss]
         return limits + [settings.new_feature if name in self._bound else settings.missing for name in self._features]
 
+    def _weigh(self) -> tuple[FloatArray, FloatArray]:
+        """Evidence [entries] of all closed blocks that the tested revision is worse, and that it is close enough."""
+        closed, worse, close = self._weighed
+        if closed != self._blocks.closed:
+            tolerated, margin = np.array([(limits.tolerated, limits.margin) for limits in self._limits()]).T
+            rho = np.full(len(tolerated), RHO)
+            rho[ENTRIES.index(LOSS)] = self.history.loss_rho
+            worse, close = self._scores.evidence(tolerated, margin, self._dispersions(), rho)
+            self._weighed = (self._blocks.closed, worse, close)
+        return worse, close
+
+    def _pass(self) -> None:
+        """Look at the block that was just closed: at every one of them, whenever anybody asks."""
+        enough = self._seen[0, :, 1] >= self.settings.min_rows
+        if not self._shown.any() and not enough.any():
+            return
+        margin = np.array([limits.margin for limits in self._limits()])
+        close = self._weigh()[1]
+        threshold = self.settings.pass_threshold
+        self._shown = passing(self._shown, close, threshold, enough, self._scores.difference(), margin)
+
     def _counter_tests(self) -> tuple[TestResult, ...]:
         """All tests whose counters exist."""
-        tolerated, margin = np.array([(limits.tolerated, limits.margin) for limits in self._limits()]).T
-        rho = np.full(len(tolerated), RHO)
-        rho[ENTRIES.index(LOSS)] = self.history.loss_rho
-        worse, close = self._scores.evidence(tolerated, margin, self._dispersions(), rho)
-        found = Evidence(self._seen, self._scores.difference(), self._scores.total[:, W], worse, close)
+        worse, close = self._weigh()
+        found = Evidence(self._seen, self._scores.difference(), self._scores.total[:, W], worse, close, self._shown)
         elapsed, control = self.at - self.origin, bool(self.control)
         tests = [
             result(test, found, place, self.settings, elapsed, control, self.slow_seconds)

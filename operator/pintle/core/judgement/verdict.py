@@ -27,7 +27,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test of a look. Evidence and thresholds are in nats: Fail and Pass mean that evidence reached a threshold."""
+    """One test of a look. Evidence and thresholds are in nats: Fail and Pass mean that evidence reached a threshold.
+
+    A Pass stays once it is reached, while the difference is below the margin; `pass_evidence` is then what it was
+    reached with, or more.
+    """
 
     __test__ = False
     """The name is the field's, not pytest's."""

@@ -19,6 +19,7 @@ from pintle.core.judgement.score import (
     dispersion_lengths,
     log_evidence,
     mean_block,
+    passing,
     share_block,
     variance,
 )
@@ -45,6 +46,24 @@ def test_share_variance_without_anything_bad() -> None:
     terms = share_block(*arrays(0, 5, 0, 5))
     assert variance(terms, 0.1) == pytest.approx(25 * 5 * 0.1 * 0.9 / 90)
     assert variance(terms, 0.0) == 0
+
+
+def test_when_a_pass_stands() -> None:
+    """By test: never shown; shown now; shown, too few rows; shown before; shown before and better now; contradicted."""
+    shown, close = arrays([0, 0, 0, 4, 4, 4], [2, 3, 9, 1, 5, 0])
+    enough = np.array([True, True, False, True, True, True])
+    difference = np.array([0.0, 0.0, 0.0, 0.009, 0.0, 0.01])
+    assert passing(shown, close, 3.0, enough, difference, 0.01).tolist() == [0, 3, 0, 4, 5, 0]
+
+
+def test_passes_are_found_in_any_shape() -> None:
+    """Rollouts along the leading axis have each their own Pass: what the simulation runs is what the operator runs."""
+    rng = np.random.default_rng(3)
+    shown, close, difference = rng.random((3, 50, 4)) * 6
+    enough = rng.random((50, 4)) < 0.5
+    together = passing(shown, close, 3.0, enough, difference, np.full(4, 2.0))
+    alone = [passing(*parts[:2], 3.0, *parts[2:], 2.0) for parts in zip(shown, close, enough, difference, strict=True)]
+    assert (together == np.array(alone)).all()
 
 
 @pytest.mark.parametrize("counts", [(1, 1, 0, 0), (0, 0, 3, 9), (0, 0, 0, 0)])

@@ -137,6 +137,61 @@ def test_slow_requests_fail() -> None:
     assert "slower than 0.25 s" in test(judgement, "slow").message
 
 
+def stalling(canary: tuple[int, ...], stable: tuple[int, ...]) -> Callable[[Pod, int], None]:
+    """All requests are fast, but for three seconds after each of these moments since the origin: all are slow then."""
+
+    def each(pod: Pod, second: int) -> None:
+        new = pod.revision == "new"
+        rows = 5 if new else 45
+        stalls = any(at < second - 10 <= at + 3 for at in (canary if new else stable))
+        pod.answer(rows, slow=rows if stalls else 0)
+
+    return each
+
+
+NOISY = stalling((120, 200), (150, 290, 330))
+
+
+def test_a_pass_stays_on_a_noisy_machine() -> None:
+    """Shown within a minute; then every revision stalls now and then, which takes nothing back of it."""
+    early, late = test(judge(NOISY, 60), "slow"), test(judge(NOISY, 400), "slow")
+    assert (early.verdict, late.verdict) == (PASS, PASS)
+    assert "shown earlier" in late.message, "by these bursts alone it could not be shown: else this test shows nothing"
+    assert late.pass_evidence >= late.pass_threshold
+
+
+def test_a_pass_ends_where_the_difference_reaches_the_margin() -> None:
+    """Shown once, and since then the canary stalls far more often than the stable: it has to be shown anew."""
+    slow = test(judge(stalling((120, 140, 160, 180), ()), 200), "slow")
+    assert slow.difference is not None
+    assert slow.difference > 0.05
+    assert slow.verdict == NEED_MORE_DATA
+
+
+def test_a_pass_does_not_keep_a_canary_from_failing() -> None:
+    """Shown once; then half of the canary's requests are slow: it fails."""
+
+    def turning(pod: Pod, second: int) -> None:
+        rows = 4 if pod.revision == "new" else 36
+        pod.answer(rows, slow=rows / 2 if pod.revision == "new" and second > 110 else 0)
+
+    assert test(judge(turning, 100), "slow").verdict == PASS
+    assert test(judge(turning, 300), "slow").verdict == FAIL
+
+
+def test_a_pass_is_found_by_the_replay() -> None:
+    """Nobody looked while it could be shown: the one who takes over finds it, and the same evidence, in the samples."""
+    world = pods()
+    steady(world, 410, NOISY, start=ORIGIN - 10)
+    looks, replay = (Trial("new", "old", ORIGIN, SECOND, CALM) for _ in range(2))
+    for second in range(401):
+        looks.feed(stored(world, ORIGIN + second - 10, ORIGIN + second), ORIGIN + second)
+        looks.judgement(ORIGIN + second)
+    replay.feed(stored(world), ORIGIN + 400)
+    assert looks.judgement(ORIGIN + 400) == replay.judgement(ORIGIN + 400)
+    assert "shown earlier" in test(replay.judgement(ORIGIN + 400), "slow").message
+
+
 @pytest.mark.parametrize("features", [1, 20, 100])
 def test_one_feature_that_is_always_missing_is_found_fast(features: int) -> None:
     """One column of many missing in the canary: found within 60 rows, whatever the number of columns, no past known."""
