@@ -32,14 +32,14 @@ class Threshold:
     failure_limit: int = 3
 
     def judge(self, canary: Arms, stable: Arms, step: int = 1) -> Outcome:
-        arm = blocks(canary, self.interval // step)
+        interval, arm = _measured(canary, self.interval, step)
         failed = ~_reaches(arm, self.success)
         aborted = np.cumsum(failed, axis=0) > self.failure_limit
         found = Outcome.never(arm.rows.shape[1])
         rows = np.cumsum(arm.rows, axis=0)
-        _note(aborted, rows, self.interval, found.failed, found.failed_rows)
+        _note(aborted, rows, interval, found.failed, found.failed_rows)
         good = np.isinf(found.failed)
-        found.passed[good] = len(arm.rows) * self.interval
+        found.passed[good] = len(arm.rows) * interval
         found.passed_rows[good] = rows[-1, good]
         return found
 
@@ -55,13 +55,13 @@ class Stepwise:
     step_weight: int = 2
 
     def judge(self, canary: Arms, stable: Arms, step: int = 1) -> Outcome:
-        arm = blocks(canary, self.interval // step)
+        interval, arm = _measured(canary, self.interval, step)
         good = _reaches(arm, self.success)
         rows = np.cumsum(arm.rows, axis=0)
         found = Outcome.never(arm.rows.shape[1])
-        _note(np.cumsum(~good, axis=0) >= self.threshold, rows, self.interval, found.failed, found.failed_rows)
+        _note(np.cumsum(~good, axis=0) >= self.threshold, rows, interval, found.failed, found.failed_rows)
         promoted = np.cumsum(good, axis=0) >= self.max_weight // self.step_weight
-        _note(promoted, rows, self.interval, found.passed, found.passed_rows)
+        _note(promoted, rows, interval, found.passed, found.passed_rows)
         late = found.passed < found.failed
         found.failed[late] = np.inf
         found.passed[~late] = np.inf
@@ -76,14 +76,20 @@ class RepeatedZ:
     z: float = NORMAL_95_ONE_SIDED
 
     def judge(self, canary: Arms, stable: Arms, step: int = 1) -> Outcome:
-        parts = [blocks(arm, self.interval // step) for arm in (canary, stable)]
-        (x1, n1), (x0, n0) = ((np.cumsum(arm.bad, axis=0), np.cumsum(arm.rows, axis=0)) for arm in parts)
+        (interval, tested), (_, control) = (_measured(arm, self.interval, step) for arm in (canary, stable))
+        (x1, n1), (x0, n0) = ((np.cumsum(arm.bad, axis=0), np.cumsum(arm.rows, axis=0)) for arm in (tested, control))
         pooled = (x1 + x0) / np.maximum(n1 + n0, 1)
         error = np.sqrt(pooled * (1 - pooled) * (1 / np.maximum(n1, 1) + 1 / np.maximum(n0, 1)))
         above = (n1 > 0) & (n0 > 0) & (x1 / np.maximum(n1, 1) - x0 / np.maximum(n0, 1) > self.z * error) & (error > 0)
         found = Outcome.never(n1.shape[1])
-        _note(above, n1, self.interval, found.failed, found.failed_rows)
+        _note(above, n1, interval, found.failed, found.failed_rows)
         return found
+
+
+def _measured(arm: Arms, interval: int, step: int) -> tuple[int, Arms]:
+    """Seconds between two measurements, and what lies between them; of long rollouts no less than a moment."""
+    size = max(interval // step, 1)
+    return size * step, blocks(arm, size)
 
 
 def _reaches(arm: Arms, success: float) -> np.ndarray:

@@ -16,7 +16,8 @@ import numpy as np
 from bench.judgement.cells import Findings, Runner, Table
 
 NORMAL_95 = 1.959964
-NAME, CELL = 54, 30
+CELL = 30
+"""Width of a column."""
 
 
 def interval(hits: float, trials: int) -> tuple[float, float]:
@@ -54,7 +55,7 @@ class Share:
     def text(self) -> str:
         said = f"{_short(self.share)} ({_short(self.low)}-{_short(self.high)})"
         if self.seconds is not None:
-            said += f" {_time(self.seconds)}" + (f" {self.rows:.0f}" if self.rows else "")
+            said += f" {_time(self.seconds)}" + (f" {self.rows:,.0f}" if self.rows else "")
         return said
 
 
@@ -90,8 +91,9 @@ class Printed:
         found = runner.findings((line.job for line in table.lines), first)
         again = {seed: runner.findings((line.job for line in table.lines), seed) for seed in more}
         heads = [*table.columns[:1], *(f"seed {seed}" for seed in more), *table.columns[1:]]
+        wide = max(len(line.name) for line in table.lines)
         print(f"\n{table.name}")
-        print(f"  {'':<{NAME}} " + "".join(f"{head:<{CELL - 1}} " for head in heads) + "goal", flush=True)
+        print(f"  {'':<{wide}} " + "".join(f"{head:<{CELL - 1}} " for head in heads) + "goal", flush=True)
         kept = self.tables.setdefault(table.name, {})
         for line in table.lines:
             picks = dict(line.picks)
@@ -99,7 +101,7 @@ class Printed:
             cells = [row.get(column) for column in table.columns]
             others = [_share(again[seed][line.job.key], next(iter(picks.values()))) for seed in more]
             texts = [cell.text() if cell else "-" for cell in (cells[0], *others, *cells[1:])]
-            print(f"  {line.name:<{NAME}} " + "".join(f"{text:<{CELL - 1}} " for text in texts) + line.goal, flush=True)
+            print(f"  {line.name:<{wide}} " + "".join(f"{text:<{CELL - 1}} " for text in texts) + line.goal, flush=True)
             named = {column: asdict(cell) for column, cell in row.items()}
             named |= {f"seed {seed}": asdict(cell) for seed, cell in zip(more, others, strict=True)}
             kept[line.name] = {**named, "goal": line.goal}
