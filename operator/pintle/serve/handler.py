@@ -29,20 +29,19 @@ from pintle.serve.http import (
     inflate,
     json_answer,
 )
-from pintle.serve.inference_protocol import InferenceProtocol, server_metadata
+from pintle.serve.inference_protocol import server_metadata
 from pintle.serve.metrics import Metrics
+from pintle.serve.model_api import Paths, Read, model_api
 from pintle.serve.models import Batch, Model, Prediction
 from pintle.serve.monitor import Monitor
 from pintle.serve.outcome import Outcome
-from pintle.serve.predict_api import PredictApi
 from pintle.serve.report import log
-from pintle.serve.rows import RowReader, Rows
+from pintle.serve.rows import RowReader
 from pintle.serve.settings import Settings
 from pintle.serve.share import Share
 from pintle.serve.tokens import TokenWriter
 
 Answerer = Callable[[Request, Reply], None]
-Writer = Callable[[Share, "TokenWriter | None"], Answer]
 LIVE = json_answer({"live": True})
 READY = json_answer({"ready": True})
 NOT_READY = json_answer({"ready": False}, 503)
@@ -62,19 +61,15 @@ class Handler:
         self.feedback: Feedback | None = None
         self._tokens: TokenWriter | None = None
         self._batcher: Batcher | None = None
-        base = f"/v2/models/{settings.identity.model}"
-        self._model_paths = (base, f"{base}/versions/{settings.identity.version}")
-        self._predict_paths = frozenset(("/predict", *(f"{path}/infer" for path in self._model_paths)))
+        self._paths = Paths(settings.identity)
         self._routes: dict[str, dict[str, Answerer]] = {
             "/v2/health/live": {"GET": lambda _, reply: reply(LIVE)},
             "/v2/health/ready": {"GET": lambda _, reply: reply(READY if self.ready else NOT_READY)},
             "/v2": {"GET": lambda _, reply: reply(server_metadata())},
         }
-        for path in self._predict_paths:
-            self._routes[path] = {"POST": _not_loaded}
-        for path in self._model_paths:
-            self._routes[path] = {"GET": _not_loaded}
-            self._routes[f"{path}/ready"] = {"GET": lambda _, reply: reply(NOT_READY)}
+        self._routes |= {path: {"POST": _not_loaded} for path in self._paths.asked}
+        self._routes |= {path: {"GET": _not_loaded} for path in self._paths.told}
+        self._routes |= {path: {"GET": lambda _, reply: reply(NOT_READY)} for path in self._paths.ready}
 
     @property
     def ready(self) -> bool:
@@ -84,29 +79,12 @@ class Handler:
     def serve(self, artifact: Artifact, model: Model) -> None:
         """Take a proven model into service. Called once, in the running event loop."""
         settings, manifest = self.settings, artifact.manifest
-        reader = RowReader(model.inputs, settings.max_rows)
-        predict = PredictApi(manifest, reader, settings.identity)
-        protocol = InferenceProtocol(manifest, model, reader, settings.identity)
+        api = model_api(artifact, model, RowReader(model.inputs, settings.max_rows), settings.identity)
         self.monitor = Monitor(artifact.profile, model.inputs, self.metrics, settings.monitor_rows)
         self._take_labels(Outcome(manifest, artifact.profile, settings.loss_scale))
-
-        def read_predict(request: Request) -> tuple[Rows, Writer]:
-            check_media(request)
-            return predict.read(request.body), predict.write
-
-        def read_infer(request: Request) -> tuple[Rows, Writer]:
-            check_media(request, binary=True)
-            asked = protocol.read(request.body, request.binary_header)
-            return asked.rows, lambda share, tokens: protocol.write(asked, share.prediction, tokens)
-
-        def ready(_: Request, reply: Reply) -> None:
-            reply(protocol.model_ready if self.ready else NOT_READY)
-
-        self._routes["/predict"] = {"POST": self._answerer(read_predict)}
-        for path in self._model_paths:
-            self._routes[f"{path}/infer"] = {"POST": self._answerer(read_infer)}
-            self._routes[path] = {"GET": lambda _, reply: reply(protocol.model_metadata)}
-            self._routes[f"{path}/ready"] = {"GET": ready}
+        self._routes |= {path: {"POST": self._answerer(read)} for path, read in api.asked.items()}
+        self._routes |= {path: {"GET": _telling(answer)} for path, answer in api.told.items()}
+        self._routes |= {path: {"GET": self._ready_answerer(answer)} for path, answer in api.ready.items()}
         self._batcher = Batcher(
             model,
             self._observe,
@@ -158,7 +136,7 @@ class Handler:
 
     def refuse(self, request: Request, rejected: Rejected, reply: Reply) -> None:
         """Answer with an error, counted where predictions were asked for."""
-        if request.path in self._predict_paths:
+        if request.path in self._paths.asked:
             self._count(request, rejected.result)
         reply(rejected.answer())
 
@@ -173,7 +151,10 @@ class Handler:
         if self._batcher is not None:
             self._batcher.close()
 
-    def _answerer(self, read: Callable[[Request], tuple[Rows, Writer]]) -> Answerer:
+    def _ready_answerer(self, answer: Answer) -> Answerer:
+        return lambda _, reply: reply(answer if self.ready else NOT_READY)
+
+    def _answerer(self, read: Read) -> Answerer:
         """How a path answers whose bodies `read` understands."""
 
         def answer(request: Request, reply: Reply) -> None:
@@ -213,21 +194,14 @@ class Handler:
 
     def _not_found(self, path: str) -> str:
         identity = self.settings.identity
-        if path.startswith("/v2/models/"):
+        if path.startswith(("/v1/models/", "/v2/models/")):
             return f"this server has the model {identity.model}, version {identity.version}, only; no {path[:200]}"
-        return f"no {path[:200]}; try POST /predict, or {self._model_paths[0]}/infer (Open Inference Protocol)"
+        return f"no {path[:200]}; try POST /predict, or {self._paths.infer[0]} (Open Inference Protocol)"
 
 
 def _not_loaded(_: Request, __: Reply) -> NoReturn:
     raise Overloaded("the model is still loading")
 
 
-def check_media(request: Request, binary: bool = False) -> None:
-    """Raises BadRequest (415) for what is neither JSON nor, where that is taken, JSON with tensors in binary."""
-    if request.binary_header:
-        if not binary:
-            raise BadRequest("only infer takes binary tensors: send data as JSON", 415)
-        return
-    kind = request.content_type.partition(b";")[0].strip().lower()
-    if kind not in (b"", b"application/json") and not kind.endswith(b"+json"):
-        raise BadRequest(f"the body must be application/json, not {kind.decode('latin-1')[:100]}", 415)
+def _telling(answer: Answer) -> Answerer:
+    return lambda _, reply: reply(answer)

@@ -20,6 +20,7 @@ from pintle.serve.models import Model, Prediction
 from pintle.serve.outcome import label_key
 from pintle.serve.rows import RowReader, Rows, Values
 from pintle.serve.settings import Identity
+from pintle.serve.share import Share
 from pintle.serve.tensors import BYTES, InputTensor, OutputTensor, check_head, flat, from_bytes
 from pintle.serve.tokens import TokenWriter
 
@@ -180,7 +181,7 @@ class InferenceProtocol:
             if _switch(_parameters(item, f"output {item['name']}"), "binary_data", binary)
         )
 
-    def write(self, request: InferRequest, prediction: Prediction, tokens: TokenWriter | None = None) -> Answer:
+    def write(self, request: InferRequest, share: Share, tokens: TokenWriter | None = None) -> Answer:
         """The answer, its tensors in row-major order.
 
         The tokens are one string with spaces between, because the protocol allows no lists as parameters.
@@ -189,10 +190,10 @@ class InferenceProtocol:
         if request.id is not None:
             answer["id"] = request.id
         if tokens is not None:
-            answer["parameters"] = {"tokens": tokens.write(prediction, b" ").decode()}
+            answer["parameters"] = {"tokens": b" ".join(share.tokens(tokens)).decode()}
         listed = answer["outputs"] = []
         blobs: list[bytes] = []
-        for tensor in self.outputs_of(prediction, request.outputs):
+        for tensor in self.outputs_of(share.prediction, request.outputs):
             head: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
             if tensor.name in request.binary:
                 blobs.append(tensor.to_bytes())

@@ -7,9 +7,10 @@ import asyncio
 from pintle.contract.metrics import FEEDBACK_PATH
 from pintle.serve.app import Gone, Receive, Scope, Send, read_body, request_of, write_answer
 from pintle.serve.feedback import SLICE_LABELS, Tally
-from pintle.serve.handler import Handler, check_media
+from pintle.serve.handler import Handler
 from pintle.serve.http import PLAIN, Answer, Overloaded, Rejected, error, inflate
 from pintle.serve.metrics import CONTENT_TYPE
+from pintle.serve.model_api import check_media
 
 
 class InternalApp:
