@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from pintle.contract.metrics import HEADER_ROUTE, ROUTE_DIRECT
 from pintle.serve.handler import Handler
+from pintle.serve.heads import read_headers
 from pintle.serve.http import CLIENT_REJECTED, Answer, BadRequest, Rejected, Request
 
 Scope = MutableMapping[str, Any]
@@ -16,9 +16,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-ROUTE_HEADER = HEADER_ROUTE.encode()
-DIRECT = ROUTE_DIRECT.encode()
-BINARY_HEADER = b"inference-header-content-length"
 CLOSE = (b"connection", b"close")
 
 
@@ -92,19 +89,7 @@ async def _receive(receive: Receive) -> Message:
 def request_of(scope: Scope) -> tuple[Request, int | None]:
     """The request without its body, and the length its head gives."""
     request = Request(scope["method"], scope["path"], b"", time.perf_counter())
-    length = None
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            length = int(value)  # the HTTP parser has refused what is no number
-        elif name == b"content-type":
-            request.content_type = value
-        elif name == b"content-encoding":
-            request.content_encoding = value.strip().lower()
-        elif name == ROUTE_HEADER:
-            request.direct = value == DIRECT
-        elif name == BINARY_HEADER:
-            request.binary_header = value
-    return request, length
+    return request, read_headers(request, scope["headers"])
 
 
 async def write_answer(answer: Answer, send: Send, head_only: bool = False, closing: bool = False) -> None:

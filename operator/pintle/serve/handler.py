@@ -72,6 +72,11 @@ class Handler:
         self._routes |= {path: {"GET": lambda _, reply: reply(NOT_READY)} for path in self._paths.ready}
 
     @property
+    def predict_paths(self) -> frozenset[str]:
+        """Where predictions are asked for."""
+        return self._paths.asked
+
+    @property
     def ready(self) -> bool:
         """Answers its own example rows, and is not on its way out."""
         return self._batcher is not None and not self.draining

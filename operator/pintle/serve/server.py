@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Generator
+from typing import Any
 
 import uvicorn
 
@@ -20,6 +21,7 @@ from pintle.contract.exits import Exit
 from pintle.serve import report
 from pintle.serve.app import InferenceApp
 from pintle.serve.artifact import Artifact, open_artifact
+from pintle.serve.fast import FastProtocol, Front, is_usable
 from pintle.serve.handler import Handler
 from pintle.serve.internal import InternalApp
 from pintle.serve.metrics import Metrics
@@ -30,6 +32,7 @@ from pintle.serve.warmup import prove
 
 PHASE = "serve"
 BACKLOG = 2_048
+SWEEP_TICKS = 5
 
 
 class Listener(uvicorn.Server):
@@ -39,6 +42,20 @@ class Listener(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
+    def open_requests(self) -> int:
+        """Requests that wait for their answer."""
+        cycles = [connection.cycle for connection in self.server_state.connections]  # type: ignore[union-attr]
+        return sum(cycle is not None and not cycle.response_complete for cycle in cycles)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % SWEEP_TICKS == 0:
+            now = time.perf_counter()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, FastProtocol):
+                    connection.sweep(now)
+        return await super().on_tick(counter)
+
 
 class ServerProcess:
     """Everything of one server; `run` returns the exit code."""
@@ -46,17 +63,24 @@ class ServerProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._handler = Handler(settings, Metrics(settings.identity))
-        self._inference = self._listener(InferenceApp(self._handler))
-        self._metrics = self._listener(InternalApp(self._handler))
+        self._inference = self._listener(InferenceApp(self._handler), self._front())
+        self._metrics = self._listener(InternalApp(self._handler), "httptools")
         self._stopping = asyncio.Event()
         self._started = time.perf_counter()
 
-    def _listener(self, app: InferenceApp | InternalApp) -> Listener:
+    def _front(self) -> Any:
+        """What makes the connections of the inference port."""
+        if is_usable():
+            return Front(self._handler)
+        log("no fast path", "warning", uvicorn=uvicorn.__version__)
+        return "httptools"
+
+    def _listener(self, app: InferenceApp | InternalApp, connections: Any) -> Listener:
         settings = self._settings
         return Listener(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=connections,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -121,7 +145,7 @@ class ServerProcess:
         log("draining", seconds=self._settings.drain_seconds)
         self._handler.draining = True
         await asyncio.sleep(self._settings.drain_seconds)
-        log("closing", open=len(self._inference.server_state.tasks))
+        log("closing", open=self._inference.open_requests())
 
 
 def prepare(settings: Settings) -> tuple[Artifact, Model, float]:

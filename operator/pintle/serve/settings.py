@@ -39,6 +39,8 @@ class Settings:
     keep_alive_seconds: int = 620
     """Longer than usual proxies keep idle connections (nginx 60 s, Traefik 90 s, cloud balancers to 600 s): they have
     to close first, because a request that meets a closing connection is lost."""
+    connections: int = 4_096
+    """Open at once on the inference port; one more is answered with 503 and closed."""
     max_body_bytes: int = 8 << 20
     max_rows: int = 20_000
     """Rows of one request."""
@@ -91,6 +93,7 @@ class Settings:
             drain_seconds=number(names.ENV_DRAIN_SECONDS, default.drain_seconds),
             request_seconds=number("PINTLE_REQUEST_SECONDS", default.request_seconds, 0.001),
             keep_alive_seconds=int(number("PINTLE_KEEP_ALIVE_SECONDS", default.keep_alive_seconds, 1)),
+            connections=int(number("PINTLE_CONNECTIONS", default.connections, 1)),
             max_body_bytes=int(number("PINTLE_MAX_BODY_BYTES", default.max_body_bytes, 1)),
             max_rows=int(number("PINTLE_MAX_ROWS", default.max_rows, 1)),
             queue_requests=int(number("PINTLE_QUEUE_REQUESTS", default.queue_requests, 1)),
