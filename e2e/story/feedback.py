@@ -14,6 +14,18 @@ from e2e.kubectl import Kubectl, KubectlError
 @contextmanager
 def door(kube: Kubectl) -> Iterator[str]:
     """The address that takes truths for the story's deployment; the proxy ends with the block. Raises KubectlError."""
+    with services(kube) as root:
+        yield address(root, objects.NAME)
+
+
+def address(root: str, deployment: str) -> str:
+    """Where a deployment takes truths, below what `services` gives."""
+    return f"{root}/services/{deployment}:feedback/proxy/feedback"
+
+
+@contextmanager
+def services(kube: Kubectl) -> Iterator[str]:
+    """The API server's way into the namespace, on 127.0.0.1."""
     command = ["kubectl", f"--kubeconfig={kube.kubeconfig}", "proxy", "--port=0", "--address=127.0.0.1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -21,8 +33,7 @@ def door(kube: Kubectl) -> Iterator[str]:
         found = re.search(r"127\.0\.0\.1:(\d+)", line)
         if found is None:
             raise KubectlError(f"kubectl proxy did not start: {line.strip()}")
-        service = f"services/{objects.NAME}:feedback/proxy/feedback"
-        yield f"http://127.0.0.1:{found.group(1)}/api/v1/namespaces/{kube.namespace}/{service}"
+        yield f"http://127.0.0.1:{found.group(1)}/api/v1/namespaces/{kube.namespace}"
     finally:
         process.terminate()
         process.wait(timeout=10)
