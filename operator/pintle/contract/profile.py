@@ -33,6 +33,10 @@ BIN_UNSEEN = "unseen"
 NUMBER_TAIL = (BIN_MISSING, BIN_OTHER)
 STRING_TAIL = (BIN_RARE, BIN_UNSEEN, BIN_MISSING)
 MAX_FEATURES = 100
+PROBABILITY, CONFIDENCE, VALUE = "probability", "confidence", "value"
+"""Names of the score: of two classes, of more, of a regression."""
+SCORE_LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99, 0.997, 0.999)
+"""Inner edges that scores which are probabilities are counted by besides: in them two versions can be compared."""
 SMOOTHING = 0.5
 """r_b = (count + SMOOTHING) / (m + SMOOTHING * B): no reference proportion is zero (JUDGEMENT, drift)."""
 
@@ -98,6 +102,14 @@ class Profile:
 def number_bins(edges: Sequence[float]) -> tuple[str, ...]:
     """Names of the bins that inner edges make."""
     return (*(f"{index:02d}" for index in range(len(edges) + 1)), *NUMBER_TAIL)
+
+
+def score_levels(output: OutputProfile) -> OutputProfile | None:
+    """The levels of a score that is a probability; None for another one, which has no limits that fit all versions."""
+    if output.name not in (PROBABILITY, CONFIDENCE):
+        return None
+    bins = number_bins(SCORE_LEVELS)
+    return OutputProfile(output.name, SCORE_LEVELS, bins, (0,) * len(bins))
 
 
 def string_bins(categories: Sequence[str]) -> tuple[str, ...]:

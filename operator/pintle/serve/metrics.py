@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pintle.contract import metrics as names
-from pintle.contract.profile import FeatureProfile, OutputProfile, Profile, reference_ratios
+from pintle.contract.profile import FeatureProfile, OutputProfile, Profile, reference_ratios, score_levels
 from pintle.serve.settings import Identity
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -24,6 +24,7 @@ HELP = {
     names.PREDICTIONS: "Rows answered; without those of direct requests.",
     names.FEATURE_BIN: "Rows by the bin a feature's value fell into.",
     names.PREDICTION_BIN: "Rows by the bin the score fell into.",
+    names.SCORE_LEVEL: "Rows by the level of the score, of limits that are the same for all versions.",
     names.MONITOR_DROPPED: "Rows answered and not counted into bins.",
     names.FEATURE_REFERENCE_RATIO: "Share of the training rows in a feature's bin.",
     names.FEATURE_REFERENCE_SAMPLES: "Training rows behind a feature's reference.",
@@ -53,7 +54,7 @@ class Metrics:
         self._dropped = dict.fromkeys(names.DROPPED_REASONS, 0)
         self._feedback: Callable[[], bytes] = bytes
         self.bins: Counts = np.zeros(0, dtype=np.int64)
-        """One cell per bin series: the features' bins one after another, then the outputs'."""
+        """One cell per bin series: the features' bins one after another, then the outputs', then the levels'."""
         self._bin_blocks: list[tuple[bytes, list[bytes]]] = []
         self._constant = b""
         self._request_heads = [
@@ -78,11 +79,18 @@ class Metrics:
             for output in outputs
             for name in output.bins
         ]
-        self.bins = np.zeros(len(feature_heads) + len(output_heads), dtype=np.int64)
+        level_heads = [
+            self.head(names.SCORE_LEVEL, {"output": levels.name, "level": name})
+            for levels in filter(None, map(score_levels, outputs))
+            for name in levels.bins
+        ]
+        self.bins = np.zeros(len(feature_heads) + len(output_heads) + len(level_heads), dtype=np.int64)
         self._bin_blocks = [
             (preamble(names.FEATURE_BIN, "counter"), feature_heads),
             (preamble(names.PREDICTION_BIN, "counter"), output_heads),
         ]
+        if level_heads:
+            self._bin_blocks.append((preamble(names.SCORE_LEVEL, "counter"), level_heads))
         self._constant = self._reference(tag, features, outputs)
 
     def use_feedback(self, render: Callable[[], bytes]) -> None:

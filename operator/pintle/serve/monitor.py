@@ -25,6 +25,7 @@ from pintle.contract.profile import (
     OutputProfile,
     Profile,
     float32,
+    score_levels,
 )
 from pintle.serve.metrics import Metrics
 from pintle.serve.models import Batch, Float32, Inputs, Prediction
@@ -103,6 +104,9 @@ class Monitor:
         for output in outputs:
             self._outputs.append(NumberBins(output, start))
             start += len(output.bins)
+        for levels in filter(None, map(score_levels, outputs)):
+            self._outputs.append(NumberBins(levels, start))
+            start += len(levels.bins)
         self._metrics.use_profile(profile, features, outputs)
 
     def add(self, batch: Batch, prediction: Prediction) -> None:

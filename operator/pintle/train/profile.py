@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pintle.contract.manifest import BINARY, MISSING_STRING, MULTICLASS, REGRESSION, STRING_TYPE
-from pintle.contract.profile import number_bins, profile_hash, string_bins
+from pintle.contract.profile import CONFIDENCE, PROBABILITY, VALUE, number_bins, profile_hash, string_bins
 from pintle.train.drift import floors
 from pintle.train.metrics import right_answers
 from pintle.train.truth import Floats, Ints, Truth
@@ -23,7 +23,7 @@ QUANTILES = 10
 TOP_CATEGORIES = 10
 MAX_RARE = 1000
 """Strings beyond these are not listed as rare; they count as unseen, in the reference too."""
-OUTPUT_NAMES = {BINARY: "probability", MULTICLASS: "confidence", REGRESSION: "value"}
+OUTPUT_NAMES = {BINARY: PROBABILITY, MULTICLASS: CONFIDENCE, REGRESSION: VALUE}
 
 
 def build_profile(

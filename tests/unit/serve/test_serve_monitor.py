@@ -70,6 +70,24 @@ def test_all_series_exist_before_the_first_row() -> None:
     assert set(found["model_requests_total"].values()) == {0}
 
 
+async def test_probabilities_are_counted_by_levels_that_all_versions_share() -> None:
+    """Two versions have quantiles of their own, and the same levels; a score that is no probability has none."""
+    found = []
+    for edge in (0.2, 0.7):
+        output = OutputProfile("probability", (edge,), number_bins((edge,)), (4, 4, 0, 0))
+        metrics = Metrics(IDENTITY)
+        watched = Monitor(Profile("p", (NUMBER,), (output,)), Inputs((Feature("x"),)), metrics, 10)
+        scores = np.array([0.0, 0.35, 0.9995], dtype=np.float32)
+        watched.add(Batch(np.zeros((3, 1), dtype=np.float32), []), Prediction(scores))
+        watched.flush()
+        assert metrics.bins.sum() == 9
+        found.append(samples(metrics.render().decode())["model_score_level_total"])
+    assert found[0] == found[1]
+    assert len(found[0]) == 20
+    assert [dict(labels)["level"] for labels, rows in found[0].items() if rows] == ["00", "07", "17"]
+    assert "model_score_level_total" not in samples(monitor()[1].render().decode())
+
+
 async def test_rows_beyond_the_queue_are_counted_as_dropped() -> None:
     """Nothing is lost silently: what cannot wait to be counted is in model_monitor_dropped_rows_total."""
     watched, metrics = monitor(max_rows=3)

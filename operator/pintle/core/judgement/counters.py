@@ -30,7 +30,8 @@ LOSS_GRAIN = 2.0**-30
 """Losses are counted in this unit, so that sums are exact in whatever order they are made."""
 
 Channel = tuple[str | float, ...]
-"""What a series of a pod counts: ("requests", result), ("le", limit), ("missing", feature), ("loss", cohort, part)."""
+"""What a series of a pod counts: ("requests", result), ("le", limit), ("missing", feature), ("loss", cohort, part),
+("level", output, level)."""
 ROWS: Channel = ("rows",)
 DROPPED: Channel = ("dropped",)
 Samples = dict[int, tuple[FloatArray, FloatArray]]
@@ -38,6 +39,7 @@ Samples = dict[int, tuple[FloatArray, FloatArray]]
 LOSS_PARTS = {names.FEEDBACK_LOSS_COUNT: 0, names.FEEDBACK_LOSS_SUM: 1, names.FEEDBACK_LOSS_SQUARES: 2}
 MISSING_BIN = "missing"
 LOSS = "loss"
+LEVEL = "level"
 
 
 def channel_of(metric: str, labels: Mapping[str, str]) -> Channel | None:
@@ -49,6 +51,8 @@ def channel_of(metric: str, labels: Mapping[str, str]) -> Channel | None:
         return None if limit != limit else ("le", limit)
     if metric == names.FEATURE_BIN:
         return ("missing", labels.get("feature", "")) if labels.get("bin") == MISSING_BIN else None
+    if metric == names.SCORE_LEVEL:
+        return (LEVEL, labels.get("output", ""), labels.get("level", ""))
     if metric in LOSS_PARTS:
         cohort = _number(labels.get("cohort", ""))
         return None if cohort != cohort else (LOSS, cohort, LOSS_PARTS[metric])

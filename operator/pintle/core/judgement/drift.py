@@ -14,11 +14,10 @@ import numpy as np
 from pintle.contract.profile import SMOOTHING
 from pintle.contract.psi import MIN_PSI, MIN_ROWS, Z
 from pintle.core.judgement.samples import BoolArray, FloatArray
-from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS
+from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS, ScoreShift
 
 EFFECT_SECONDS = (30.0, 300.0)
 """Lengths of the blocks whose scatter tells how many alike rows come together."""
-SCORE = "score"
 
 
 @dataclass(frozen=True)
@@ -102,17 +101,19 @@ def feature_drift(
 
 
 def prediction_shift(
-    tested: Sequence[float], control: Sequence[float], window_seconds: float, min_rows: float = MIN_ROWS
-) -> FeatureDrift:
-    """Scores of the canary against those of the stable, by bin. People are told; it never fails a canary.
+    tested: FloatArray, control: FloatArray, effect: float = 1.0, min_rows: float = MIN_ROWS
+) -> ScoreShift:
+    """Scores of the canary against those of the stable, by level [B]. People are told; it never fails a canary.
 
-    A better model may score differently (measured on flights: AUC up by .03 with a PSI of .22 between the scores).
+    A better model may score differently (measured on flights: AUC up by .03 with a PSI of .22 between the scores). Rows
+    of both are divided by `effect`: rows of one request may all be alike.
     """
-    if sum(control) < min_rows:
-        rows = float(sum(tested))
-        message = f"{sum(control):.0f} rows of the stable, {min_rows:g} are needed"
-        return FeatureDrift(SCORE, window_seconds, rows, 0.0, -np.inf, MIN_PSI, NEED_MORE_DATA, message)
-    return feature_drift(SCORE, window_seconds, tested, control, min_rows=min_rows)
+    rows, control_rows = float(tested.sum()), float(control.sum())
+    spread = max(effect, 1.0)
+    psi, low = (float(value) for value in psi_low(tested / spread, control / spread))
+    if min(rows, control_rows) < min_rows:
+        return ScoreShift(NEED_MORE_DATA, rows, control_rows, psi, low, MIN_PSI)
+    return ScoreShift(FAIL if low > MIN_PSI else PASS, rows, control_rows, psi, low, MIN_PSI)
 
 
 def design_effect(blocks: FloatArray, lengths: Sequence[int]) -> FloatArray:

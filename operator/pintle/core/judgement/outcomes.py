@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pintle.contract import metrics as names
-from pintle.core.judgement.counters import DROPPED, MISSING_BIN, ROWS, Blocks, Channel
+from pintle.core.judgement.counters import DROPPED, LEVEL, MISSING_BIN, ROWS, Blocks, Channel
 from pintle.core.judgement.samples import FloatArray
 from pintle.core.judgement.score import TERMS, mean_block
 
@@ -25,6 +25,7 @@ SELECTORS = {
     names.FEEDBACK_LOSS_SUM: "",
     names.FEEDBACK_LOSS_SQUARES: "",
     names.FEEDBACK_LOSS_SCALE: "",
+    names.SCORE_LEVEL: "",
 }
 """What a trial reads: metric -> matchers beside those of the deployment. Of the buckets, `le` of
 `Trial.slow_seconds` and +Inf are enough once the history is known."""
@@ -53,6 +54,12 @@ def counted_rows(blocks: Blocks, grown: FloatArray) -> FloatArray:
     """Rows whose features were counted [...]: those answered but for those dropped. Every feature has as many."""
     dropped = (channel for channel in blocks.channels if channel[0] == DROPPED[0])
     return np.maximum(growth_of(blocks, grown, ROWS) - growth_of(blocks, grown, *dropped), 0.0)
+
+
+def levels(blocks: Blocks, grown: FloatArray) -> tuple[list[Channel], FloatArray]:
+    """Rows by level of the score: the channels [n], and their growth [..., n]."""
+    channels = [channel for channel in blocks.channels if channel[0] == LEVEL]
+    return channels, grown[..., blocks.number(*channels)]
 
 
 def losses(blocks: Blocks, grown: FloatArray, origin: float) -> dict[float, FloatArray]:

@@ -15,7 +15,8 @@ import numpy as np
 
 from pintle.contract import metrics as names
 from pintle.core.judgement import outcomes
-from pintle.core.judgement.counters import MISSING_BIN, ROWS, Blocks
+from pintle.core.judgement.counters import MISSING_BIN, ROWS, Blocks, Channel
+from pintle.core.judgement.drift import prediction_shift
 from pintle.core.judgement.facts import PodFacts
 from pintle.core.judgement.freshness import freshness
 from pintle.core.judgement.history import UNKNOWN_DISPERSION, WINDOW_SECONDS, History, slow_bucket, stable_dispersion
@@ -33,7 +34,7 @@ from pintle.core.judgement.score import (
     share_block,
 )
 from pintle.core.judgement.settings import ERRORS, LOSS, MISSING, RESTARTS, SLOW, Limits, Settings
-from pintle.core.judgement.verdict import Judgement, TestResult
+from pintle.core.judgement.verdict import Judgement, ScoreShift, TestResult
 
 LAG_SHARE, MAX_LAG_SECONDS = 0.25, 1.0
 """A block is closed so much (of the grid) after its end: a scrape carries the time of its start, and can be read only
@@ -75,12 +76,14 @@ class Trial:
         """By revision: what a regression's errors are divided by."""
         self._answered = np.zeros(2)
         """Rows and requests of both arms: rows of one request may be bad all together."""
+        self._levels: dict[Channel, FloatArray] = {}
+        """By level of the score: rows of both arms [2]."""
         self._early: list[FloatArray] = []
         """Control's (bad, rows) of errors and slow requests, until ten minutes of it are together."""
         self._learned: dict[str, float] = {}
         self._weighed: tuple[int, FloatArray, FloatArray] = (-1, np.zeros(0), np.zeros(0))
         """Number of closed blocks, and their evidence."""
-        self._judged: tuple[int, tuple[TestResult, ...]] = (-1, ())
+        self._judged: tuple[int, tuple[TestResult, ...], ScoreShift | None] = (-1, (), None)
 
     @property
     def at(self) -> float:
@@ -110,10 +113,10 @@ class Trial:
 
     def judgement(self, now: float, facts: PodFacts | None = None) -> Judgement:
         """The judgement of all blocks closed so far; `now` (unix seconds) tells how old the newest samples are."""
-        closed, tests = self._judged
+        closed, tests, shift = self._judged
         if closed != self._blocks.closed:
-            tests = self._counter_tests()
-            self._judged = (self._blocks.closed, tests)
+            tests, shift = self._counter_tests(), self._shift()
+            self._judged = (self._blocks.closed, tests, shift)
         error = ""
         if facts is not None:
             error = freshness(self._blocks.newest, facts.ready, now, self.settings.grid_seconds)
@@ -128,6 +131,7 @@ class Trial:
             rows=float(self._seen[0, ENTRIES.index(ERRORS), 1]),
             source_error=error,
             message=self._message(),
+            shift=shift,
         )
 
     def _refer(self, item: RawSeries) -> None:
@@ -158,6 +162,10 @@ class Trial:
             counts[:, ENTRIES.index(LOSS)] += part[:, [1, 0]]
         self._scores.add(self._terms(counts, losses), block)
         self._seen += counts
+        channels, levels = outcomes.levels(self._blocks, grown)
+        if levels.any():
+            for channel, both in zip(channels, levels.T, strict=True):
+                self._levels[channel] = self._levels.get(channel, np.zeros(2)) + both
         self._answered += (outcomes.growth_of(self._blocks, grown, ROWS).sum(), counts[:, 0, 1].sum())
 
     def _terms(self, counts: FloatArray, losses: dict[float, FloatArray]) -> FloatArray:
@@ -218,9 +226,13 @@ class Trial:
             if test in wanted and found is not None:
                 self._learned[test] = found
 
+    @property
+    def _rows_per_request(self) -> float:
+        return max(1.0, float(self._answered[0] / self._answered[1])) if self._answered[1] else 1.0
+
     def _dispersions(self) -> FloatArray:
         """H [entries]; rows of one request may all be alike, so where rows are counted H is at least their number."""
-        cluster = max(1.0, self._answered[0] / self._answered[1]) if self._answered[1] else 1.0
+        cluster = self._rows_per_request
         known = {**self._learned, **self.history.dispersion}
         found = [known.get(test, UNKNOWN_DISPERSION) for test in ENTRIES]
         found[ENTRIES.index(LOSS)] = max(found[ENTRIES.index(LOSS)], cluster)
@@ -268,6 +280,12 @@ class Trial:
         if MISSING in self.settings.tests and self._features:
             tests.append(missing_result(found, self._features, self.settings, elapsed, control))
         return tuple(tests)
+
+    def _shift(self) -> ScoreShift | None:
+        if not self.control or not self._levels:
+            return None
+        tested, control = np.array(list(self._levels.values())).T
+        return prediction_shift(tested, control, self._rows_per_request)
 
     @property
     def _same_scale(self) -> bool:

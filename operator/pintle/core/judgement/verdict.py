@@ -57,6 +57,27 @@ class TestResult:
 
 
 @dataclass(frozen=True)
+class ScoreShift:
+    """How far the scores of the tested revision lie from the control's: for people. It decides nothing.
+
+    A better model may score differently. `low` is what PSI is at least, `threshold` what it has to exceed for Fail.
+    """
+
+    verdict: str
+    """Fail, Pass or NeedMoreData."""
+    rows: float
+    control_rows: float
+    psi: float
+    low: float
+    threshold: float
+
+    @property
+    def message(self) -> str:
+        """Without figures: those of a condition have to come to rest."""
+        return "its scores lie otherwise than the stable's, which decides nothing" if self.verdict == FAIL else ""
+
+
+@dataclass(frozen=True)
 class Judgement:
     """A look at one rollout: revision `tested` beside revision `control` ("" where there is none).
 
@@ -72,6 +93,9 @@ class Judgement:
     rows: float
     source_error: str = ""
     message: str = ""
+    """What a person should know of the tests as a whole; does not change from look to look."""
+    shift: ScoreShift | None = None
+    """None where the servers do not count their scores by levels, or there is no control."""
 
     @property
     def verdict(self) -> str:

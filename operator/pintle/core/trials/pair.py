@@ -53,8 +53,9 @@ class Pair:
 
     def judgement(self, now: float, facts: PodFacts, own: Iterable[TestResult] = ()) -> Judgement:
         """What both halves say, with the tests of the user's own beside theirs."""
-        fast = self._fast.judgement(now, facts)
-        return replace(fast, tests=(*fast.tests, *self._slow.judgement(now).tests, *own))
+        fast, slow = self._fast.judgement(now, facts), self._slow.judgement(now)
+        message = "; ".join(dict.fromkeys(part for part in (fast.message, slow.message) if part))
+        return replace(fast, tests=(*fast.tests, *slow.tests, *own), message=message, shift=slow.shift)
 
 
 def part(settings: Settings, tests: tuple[str, ...]) -> Settings:

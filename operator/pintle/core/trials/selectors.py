@@ -21,8 +21,8 @@ SLOW = (
     names.FEEDBACK_LOSS_SUM,
     names.FEEDBACK_LOSS_SQUARES,
 )
-REFERENCE = (names.FEATURE_REFERENCE_RATIO, names.FEEDBACK_LOSS_SCALE)
-"""Gauges that never change; fetched once in a while."""
+REFERENCE = (names.FEATURE_REFERENCE_RATIO, names.FEEDBACK_LOSS_SCALE, names.SCORE_LEVEL)
+"""Gauges that never change, and scores, which decide nothing; fetched once in a while."""
 
 _ROUTE = f'route!="{names.ROUTE_DIRECT}"'
 _BIN = 'bin=~"|missing"'

@@ -69,11 +69,17 @@ def test_drift_is_decided_as_watching_decides_it() -> None:
 
 def test_a_better_model_may_score_differently() -> None:
     """Scores of canary and stable are compared with the noise of both: few rows on one side say nothing."""
-    tested, control = [10.0, 40, 50], [500.0, 400, 100]
-    assert prediction_shift(tested, control, 600).verdict == FAIL
-    assert prediction_shift(control, control, 600).verdict == PASS
-    assert prediction_shift(tested, [5.0, 4, 1], 600).verdict == NEED_MORE_DATA
-    assert prediction_shift([1.0, 4, 5], control, 600).verdict == NEED_MORE_DATA
+    tested, control = np.array([10.0, 40, 50]), np.array([500.0, 400, 100])
+    assert prediction_shift(tested, control).verdict == FAIL
+    assert prediction_shift(control, control).verdict == PASS
+    assert prediction_shift(tested, np.array([5.0, 4, 1])).verdict == NEED_MORE_DATA
+    assert prediction_shift(np.array([1.0, 4, 5]), control).verdict == NEED_MORE_DATA
+
+
+def test_rows_of_one_request_may_all_be_alike() -> None:
+    """A hundred rows that came in requests of fifty say as much as two."""
+    tested, control = np.array([10.0, 40, 50]), np.array([500.0, 400, 100])
+    assert prediction_shift(tested, control, effect=50).verdict == PASS
 
 
 def test_design_effect_is_the_size_of_the_bursts() -> None:

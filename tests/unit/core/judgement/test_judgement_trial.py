@@ -285,6 +285,33 @@ def test_a_higher_loss_fails() -> None:
     assert [item.name for item in judgement.failing] == ["loss"]
 
 
+def scoring(levels: tuple[str, ...]) -> Callable[[Pod, int], None]:
+    """The stable's scores are of two levels alike; the canary's are spread over `levels`. Nothing else is amiss."""
+
+    def each(pod: Pod, second: int) -> None:
+        healthy(pod, second)
+        for level in levels if pod.revision == "new" else ("04", "05"):
+            pod.count(names.SCORE_LEVEL, 6 / len(levels), output="probability", level=level)
+
+    return each
+
+
+def test_scores_that_lie_otherwise_are_told_and_decide_nothing() -> None:
+    """The judgement is the same, test by test; beside it stands how far the scores are from the stable's."""
+    alike, otherwise = judge(scoring(("04", "05")), 3000), judge(scoring(("05", "06")), 3000)
+    assert alike.shift is not None
+    assert otherwise.shift is not None
+    assert (alike.shift.verdict, otherwise.shift.verdict) == (PASS, FAIL)
+    assert otherwise.shift.low > otherwise.shift.threshold
+    assert replace(otherwise, shift=None) == replace(alike, shift=None)
+    assert otherwise.verdict == PASS
+
+
+def test_without_levels_scores_are_not_compared() -> None:
+    """A regression, or a server that does not count them: nothing is said."""
+    assert judge(healthy, 100).shift is None
+
+
 def scale(revision: str, value: float) -> RawSeries:
     labels = {"revision": revision, "pod": f"{revision}-1"}
     return RawSeries(names.FEEDBACK_LOSS_SCALE, labels, np.array([ORIGIN]), np.array([value]))
