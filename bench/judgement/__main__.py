@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 # A process per core is what there is: no threads of numpy's own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from bench.judgement import canary, drifting, levels, raw, robust
+from bench.judgement import canary, drifting, flights, guard, levels, raw, robust
 from bench.judgement.cells import OutOfTime, Runner, Store
 from bench.judgement.table import Printed
 from bench.report import arguments
@@ -30,7 +30,9 @@ PARTS = {
     "levels": levels.level_tables,
     "robust": robust.robust_tables,
     "raw": raw.raw_tables,
+    "guard": guard.guard_tables,
     "drift": drifting.drift_tables,
+    "flights": flights.flight_tables,
 }
 
 
@@ -57,8 +59,8 @@ def main() -> int:
     )
     try:
         for part in options.only:
-            for table in PARTS[part]():
-                printed.table(table, runner)
+            for item in PARTS[part]():
+                printed.show(item, runner)
     except OutOfTime:
         return 3
     finally:

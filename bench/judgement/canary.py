@@ -14,7 +14,7 @@ from bench.judgement.streams import ERRORS, Scene, past, rollouts
 
 OURS = "Pintle"
 PEERS = {
-    "success >= 97 %, 1 min, 3": Threshold(0.97),
+    "success >= 97.5 %, 1 min, 3": Threshold(0.975),
     "success >= 95 %, 1 min, 3": Threshold(0.95),
     "Flagger: 99 %, 10, 50/2": Stepwise(),
     "z test, every 30 s": RepeatedZ(),
@@ -91,13 +91,13 @@ def earlier_tables() -> list[Table]:
     lines = []
     for rate, goal, theirs in ((0.1, ".00", ".49, .29"), (1, ".02", ".94, .38"), (10, ".04", "0, .36")):
         scene = Scene(rate * 10, seconds=3600)
-        for alpha, bound in ((0.05, f"{goal}; 97 % and z: {theirs}"), (0.01, "<= .012")):
+        for alpha, bound in ((0.05, f"{goal}; 97.5 % and z: {theirs}"), (0.01, "<= .012")):
             job = cell(scene, replace(plain, alpha=alpha), peers=alpha == 0.05)
             picks = FAILED if alpha == 0.05 else OURS_ALONE
             lines.append(Line(f"identical, {rate:g} rows/s, alpha {alpha:g}: false rollbacks", job, picks, bound))
     steps = Scene(10, seconds=3600, weights=(0.05, 0.25, 0.5), incident=(1050, 1350))
     job = cell(steps, replace(plain, alpha=0.05))
-    lines.append(Line("incident, weights 5-25-50, alpha .05: false rb.", job, FAILED, ".03; 97 % and z: 1.00, 1.00"))
+    lines.append(Line("incident, weights 5-25-50, alpha .05: false rb.", job, FAILED, ".03; 97.5 % and z: 1.00, 1.00"))
     return [
         Table("An hour, blocks and looks of 30 s, no dispersion factor", COLUMNS, tuple(lines)),
         _promotions(plain),

@@ -63,6 +63,14 @@ class Table:
     lines: tuple[Line, ...]
 
 
+@dataclass(frozen=True)
+class Words:
+    """Lines of text under a title."""
+
+    name: str
+    lines: Callable[[], Iterable[str]]
+
+
 class Chunk(NamedTuple):
     """`count` trials of a job."""
 

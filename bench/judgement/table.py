@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.judgement.cells import Findings, Runner, Table
+from bench.judgement.cells import Findings, Runner, Table, Words
 
 NORMAL_95 = 1.959964
 CELL = 30
@@ -61,11 +61,13 @@ class Share:
 
 def _short(share: float) -> str:
     """`.0012`, `1.00`."""
-    return "1.00" if share >= 0.99995 else f"{share:.4f}".removeprefix("0") if share < 0.1 else f"{share:.3f}"[1:]
+    return "1.00" if share >= 0.9995 else f"{share:.4f}".removeprefix("0") if share < 0.1 else f"{share:.3f}"[1:]
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.0f}s" if seconds < 7200 else f"{seconds / 3600:.1f}h"
+    if seconds < 7200:
+        return f"{seconds:.0f}s"
+    return f"{seconds / 3600:.1f}h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.0f}d"
 
 
 @dataclass
@@ -84,6 +86,12 @@ class Printed:
         for note in notes:
             print(note)
         self.notes += notes
+
+    def show(self, item: Table | Words, runner: Runner) -> None:
+        if isinstance(item, Table):
+            self.table(item, runner)
+        else:
+            self.say(item)
 
     def table(self, table: Table, runner: Runner) -> None:
         """Simulate and print it; ours with every seed, the others with the first."""
@@ -106,12 +114,13 @@ class Printed:
             named |= {f"seed {seed}": asdict(cell) for seed, cell in zip(more, others, strict=True)}
             kept[line.name] = {**named, "goal": line.goal}
 
-    def say(self, title: str, lines: Sequence[str]) -> None:
-        """A table that is not made of shares."""
-        print(f"\n{title}")
+    def say(self, words: Words) -> None:
+        """What is no share."""
+        print(f"\n{words.name}", flush=True)
+        lines = list(words.lines())
         for line in lines:
             print(f"  {line}", flush=True)
-        self.tables[title] = {line: {} for line in lines}
+        self.tables[words.name] = {line: {} for line in lines}
 
     def finish(self, json_file: str | None) -> None:
         print(f"\n{time.monotonic() - self.started:.0f} s")
