@@ -25,7 +25,7 @@ class InternalApp:
             return
         path, method = scope["path"], scope["method"]
         if path == "/metrics" and method in ("GET", "HEAD"):
-            await write_answer(self._metrics(), send, head_only=method == "HEAD")
+            await write_answer(await self._metrics(), send, head_only=method == "HEAD")
         elif path in self._feedback_paths and method == "POST":
             try:
                 answer = await self._take(scope, receive)
@@ -37,10 +37,10 @@ class InternalApp:
         else:
             await write_answer(error(404, f"only GET /metrics and POST {FEEDBACK_PATH} are here"), send)
 
-    def _metrics(self) -> Answer:
+    async def _metrics(self) -> Answer:
         """All rows that were answered are in it."""
         if self._handler.monitor is not None:
-            self._handler.monitor.flush()
+            await self._handler.monitor.catch_up()
         return Answer(200, self._handler.metrics.render(), CONTENT_TYPE)
 
     async def _take(self, scope: Scope, receive: Receive) -> Answer:

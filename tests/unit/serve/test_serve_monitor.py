@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pintle.contract.profile import FeatureProfile, OutputProfile, Profile, bin_
 from pintle.serve.artifact import open_artifact
 from pintle.serve.metrics import Metrics
 from pintle.serve.models import Batch, Inputs, Prediction
-from pintle.serve.monitor import Monitor
+from pintle.serve.monitor import SLICE_ROWS, Monitor
 from pintle.serve.settings import Identity
 
 from tests.unit.serve.process import samples, value
@@ -149,3 +150,18 @@ def test_the_profile_of_an_artifact_has_its_training_rows(classifier: Path) -> N
     watched._count([batch], [np.zeros(600, dtype=np.float32)])
     expected = [count for feature in artifact.profile.features for count in feature.counts]
     assert metrics.bins[: len(expected)].tolist() == expected
+
+
+async def test_a_scrape_counts_what_was_answered_before_it_and_lets_requests_in_between() -> None:
+    """One slice a turn of the loop: of a request with many rows, too; what comes meanwhile may wait."""
+    watched, metrics = monitor(max_rows=100_000)
+    rows = 5 * SLICE_ROWS
+    watched.add(Batch(np.zeros((rows, 1), dtype=np.float32), [["a"] * rows]), Prediction(np.zeros(rows, np.float32)))
+    turns = 0
+    scrape = asyncio.ensure_future(watched.catch_up())
+    while not scrape.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 5
+    found = samples(metrics.render().decode())
+    assert value(found, "model_feature_bin_total", profile="0badcafe", feature="c", bin="a") == rows
