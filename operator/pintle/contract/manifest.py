@@ -1,7 +1,7 @@
 """The artifact folder: `manifest.json`, `profile.json` and `example.json`, as `evaluate` writes and servers read them.
 
-Column types on their way into a model: Number, Integer and Boolean are float32 (missing = NaN), String is a string
-(missing = MISSING_STRING, because a string tensor has no null).
+Column types on their way into a model: Number, Integer and Boolean are float32 (missing = NaN), Timestamp too
+(`contract.times`), String is a string (missing = MISSING_STRING, because a string tensor has no null).
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ MODEL_FILES: Mapping[str, str] = {ONNX: "model.onnx", SKOPS: "model.skops"}
 BINARY = "BinaryClassification"
 MULTICLASS = "Multiclass"
 REGRESSION = "Regression"
-TASKS = (BINARY, MULTICLASS, REGRESSION)
+OUTLIERS = "OutlierDetection"
+TASKS = (BINARY, MULTICLASS, REGRESSION, OUTLIERS)
 COLUMNS = "Columns"
 MATRIX = "Matrix"
-NUMBER_TYPES = ("Number", "Integer", "Boolean")
+TIME_TYPE = "Timestamp"
+NUMBER_TYPES = ("Number", "Integer", "Boolean", TIME_TYPE)
 STRING_TYPE = "String"
 MISSING_STRING = ""
 TOLERANCE = 1e-4
@@ -57,6 +59,11 @@ class Feature:
     def is_string(self) -> bool:
         return self.type == STRING_TYPE
 
+    @property
+    def is_time(self) -> bool:
+        """Sent as ISO 8601, a number to the model."""
+        return self.type == TIME_TYPE
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -70,6 +77,8 @@ class Manifest:
     """Classes in the order of the probability columns; empty for a regression."""
     positive: Any = None
     inputs: str = COLUMNS
+    output_names: tuple[str, ...] = ()
+    """Of a regression with several outputs, in their order; the first one is the score. Empty where there is one."""
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -93,7 +102,8 @@ class Manifest:
 class Example:
     """Rows with the answers that the model gave when it was evaluated.
 
-    An answer is the probability of the positive class, the list of probabilities, or the value.
+    An answer is the probability of the positive class, the list of probabilities, the value, the list of values of
+    several outputs, or the score of an outlier detector.
     """
 
     rows: tuple[Mapping[str, Any], ...]
@@ -129,10 +139,23 @@ def parse_manifest(raw: Mapping[str, Any]) -> Manifest:
         raise ManifestError(f"inputs {inputs!r} is neither {COLUMNS} nor {MATRIX}")
     outputs = raw.get("outputs") or {}
     labels = tuple(outputs.get("labels") or ()) if isinstance(outputs, Mapping) else ()
-    if task != REGRESSION and len(labels) < 2:
+    if task in (BINARY, MULTICLASS) and len(labels) < 2:
         raise ManifestError(f"a {task} needs at least two labels in outputs.labels")
     features = _features(raw.get("schema"))
-    return Manifest(model_format, files, features, task, labels, outputs.get("positive"), inputs, raw)
+    named = _output_names(outputs.get("names"), str(task))
+    return Manifest(model_format, files, features, task, labels, outputs.get("positive"), inputs, named, raw)
+
+
+def _output_names(raw: Any, task: str) -> tuple[str, ...]:
+    if raw is None:
+        return ()
+    if task != REGRESSION:
+        raise ManifestError(f"outputs.names is for a {REGRESSION} with several outputs, not for a {task}")
+    if not isinstance(raw, list) or len(raw) < 2 or len(set(map(str, raw))) != len(raw):
+        raise ManifestError("outputs.names must be a list of at least two names, each another")
+    if wrong := [name for name in raw if not isinstance(name, str) or not name]:
+        raise ManifestError(f"outputs.names holds {wrong[0]!r}, which is no name")
+    return tuple(raw)
 
 
 def _files(raw: Any) -> dict[str, FileEntry]:
@@ -160,7 +183,8 @@ def _features(schema: Any) -> tuple[Feature, ...]:
     for item in raw:
         kind = item.get("type", "Number") if isinstance(item, Mapping) else None
         if kind not in (*NUMBER_TYPES, STRING_TYPE) or not isinstance(item.get("name"), str):
-            raise ManifestError(f"feature {item!r} needs a name and a type of Number, Integer, Boolean or String")
+            known = ", ".join((*NUMBER_TYPES, STRING_TYPE))
+            raise ManifestError(f"feature {item!r} needs a name and a type: one of {known}")
         features.append(Feature(item["name"], kind, bool(item.get("required", False))))
     if len({feature.name for feature in features}) != len(features):
         raise ManifestError("schema.features names a column twice")

@@ -18,10 +18,12 @@ SHOWN = 5
 
 
 def unanswered(prediction: Prediction) -> Indices | None:
-    """Rows whose score is NaN or infinite, or None where every row has an answer (the usual case, and cheap)."""
-    if math.isfinite(prediction.score.sum(dtype=np.float64)):
+    """Rows with a figure that is NaN or infinite, or None where there is none (the usual case, and cheap)."""
+    figures = prediction.score if prediction.values is None else prediction.values
+    if math.isfinite(figures.sum(dtype=np.float64)):
         return None
-    rows: Indices = np.flatnonzero(~np.isfinite(prediction.score))
+    finite = np.isfinite(figures)
+    rows: Indices = np.flatnonzero(~(finite if finite.ndim == 1 else finite.all(axis=1)))
     return rows if len(rows) else None
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from pintle.contract.manifest import OUTLIERS
 from pintle.contract.metrics import ROUTE_DEFAULT, ROUTE_DIRECT
 from pintle.contract.token import Signer, derived_secret
 from pintle.serve.artifact import Artifact
@@ -59,6 +60,8 @@ class Handler:
         self.draining = False
         self.monitor: Monitor | None = None
         self.feedback: Feedback | None = None
+        self.no_labels = ""
+        """Why this model takes no labels, where it does not."""
         self._tokens: TokenWriter | None = None
         self._batcher: Batcher | None = None
         self._paths = Paths(settings.identity)
@@ -86,7 +89,10 @@ class Handler:
         settings, manifest = self.settings, artifact.manifest
         api = model_api(artifact, model, RowReader(model.inputs, settings.max_rows), settings.identity)
         self.monitor = Monitor(artifact.profile, model.inputs, self.metrics, settings.monitor_rows)
-        self._take_labels(Outcome(manifest, artifact.profile, settings.loss_scale))
+        if manifest.task == OUTLIERS:
+            self.no_labels = "an outlier detector takes no labels: its score is no probability"
+        else:
+            self._take_labels(Outcome(manifest, artifact.profile, settings.loss_scale))
         self._routes |= {path: {"POST": self._answerer(read)} for path, read in api.asked.items()}
         self._routes |= {path: {"GET": _telling(answer)} for path, answer in api.told.items()}
         self._routes |= {path: {"GET": self._ready_answerer(answer)} for path, answer in api.ready.items()}

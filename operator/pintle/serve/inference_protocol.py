@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from pintle.contract.manifest import Manifest
+from pintle.contract.manifest import OUTLIERS, Manifest
 from pintle.serve import VERSION
 from pintle.serve.http import Answer, BadRequest, BadSchema, json_answer, parse_json
 from pintle.serve.models import Model, Prediction
@@ -30,6 +30,19 @@ HEADER_LENGTH = b"inference-header-content-length"
 REFUSED_PARAMETERS = ("shared_memory_region", "classification")
 """Parameters that ask for another answer than the one we have; what else we do not know changes nothing."""
 LABEL, PROBABILITIES, VARIABLE = "label", "probabilities", "variable"
+OUTLIER, SCORE = "outlier", "score"
+DATATYPES = {
+    (kind, required): datatype
+    for kind, often, always in (
+        ("Number", "FP32", "FP32"),
+        ("Integer", "FP32", "INT64"),
+        ("Boolean", "FP32", "BOOL"),
+        ("String", BYTES, BYTES),
+        ("Timestamp", BYTES, BYTES),
+    )
+    for required, datatype in ((False, often), (True, always))
+}
+"""What is said of a column by type and `required`: integers and booleans have no missing value, FP32 has NaN."""
 
 
 @dataclass(slots=True)
@@ -58,6 +71,7 @@ class InferenceProtocol:
             self._label_datatype = "INT64"
         elif self._labels and all(type(label) is bool for label in self._labels):
             self._label_datatype = "BOOL"
+        self._values = manifest.output_names
         self.metadata = self._metadata(manifest)
         self.model_metadata = json_answer(self.metadata)
         self.model_ready = json_answer({"name": identity.model, "ready": True})
@@ -67,10 +81,16 @@ class InferenceProtocol:
             inputs = [{"name": self._matrix_input, "datatype": "FP32", "shape": [-1, len(self._features)]}]
         else:
             inputs = [
-                {"name": item.name, "datatype": BYTES if item.is_string else "FP32", "shape": [-1, 1]}
+                {"name": item.name, "datatype": DATATYPES[item.type, item.required], "shape": [-1, 1]}
                 for item in self._features
             ]
-        outputs: list[dict[str, Any]] = [{"name": VARIABLE, "datatype": "FP32", "shape": [-1, 1]}]
+        names = manifest.output_names or (VARIABLE,)
+        outputs: list[dict[str, Any]] = [{"name": name, "datatype": "FP32", "shape": [-1, 1]} for name in names]
+        if manifest.task == OUTLIERS:
+            outputs = [
+                {"name": OUTLIER, "datatype": "BOOL", "shape": [-1]},
+                {"name": SCORE, "datatype": "FP32", "shape": [-1, 1]},
+            ]
         if self._labels:
             outputs = [
                 {"name": LABEL, "datatype": self._label_datatype, "shape": [-1]},
@@ -99,7 +119,8 @@ class InferenceProtocol:
         columns: dict[str, Values] = {}
         counts = set()
         for name, tensor in tensors.items():
-            data = flat(tensor, self._by_name[name].is_string)
+            feature = self._by_name[name]
+            data = flat(tensor, feature.is_string or feature.is_time)
             shape = tensor.shape
             if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
                 raise BadSchema(f"input {name} has the shape {shape}, expected [rows, 1] or [rows]")
@@ -120,15 +141,20 @@ class InferenceProtocol:
         count = len(prediction.score)
         made: list[OutputTensor] = []
         for name in wanted:
-            if name == LABEL:
+            if name == LABEL and prediction.probabilities is not None:
                 made.append(
                     OutputTensor(name, self._label_datatype, [count], self._label_data(prediction.labels or []))
                 )
             elif name == PROBABILITIES and prediction.probabilities is not None:
                 flat_data = prediction.probabilities.reshape(-1)
                 made.append(OutputTensor(name, "FP32", [count, len(self._labels)], flat_data))
+            elif name == OUTLIER and prediction.values is None:
+                made.append(OutputTensor(name, "BOOL", [count], prediction.labels or []))
             else:
-                made.append(OutputTensor(name, "FP32", [count, 1], np.ascontiguousarray(prediction.score)))
+                score = prediction.score
+                if prediction.values is not None:
+                    score = prediction.values[:, self._values.index(name)]
+                made.append(OutputTensor(name, "FP32", [count, 1], np.ascontiguousarray(score)))
         return made
 
     def _label_data(self, labels: list[Any]) -> list[Any]:

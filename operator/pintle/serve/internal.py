@@ -8,7 +8,7 @@ from pintle.contract.metrics import FEEDBACK_PATH
 from pintle.serve.app import Gone, Receive, Scope, Send, read_body, request_of, write_answer
 from pintle.serve.feedback import SLICE_LABELS, Tally
 from pintle.serve.handler import Handler
-from pintle.serve.http import PLAIN, Answer, Overloaded, Rejected, error, inflate
+from pintle.serve.http import PLAIN, Answer, BadRequest, Overloaded, Rejected, error, inflate
 from pintle.serve.metrics import CONTENT_TYPE
 from pintle.serve.model_api import check_media
 
@@ -51,6 +51,8 @@ class InternalApp:
         body = await read_body(receive, length, settings.max_body_bytes, settings.request_seconds)
         if request.content_encoding not in PLAIN:
             body = inflate(body, request.content_encoding, settings.max_body_bytes)
+        if self._handler.no_labels:
+            raise BadRequest(self._handler.no_labels)
         if feedback is None or self._handler.draining:
             raise Overloaded("not in service: send the labels to another replica")
         labels, tally = feedback.read(body), Tally()

@@ -49,14 +49,24 @@ class Batch:
 
 @dataclass(slots=True)
 class Prediction:
-    """Answers to a batch: a classifier has `labels` [rows] and `probabilities` [rows, classes], a regressor `values`.
+    """Answers to a batch: a classifier has `labels` [rows] and `probabilities` [rows, classes], a regressor with
+    several outputs `values` [rows, outputs], an outlier detector `labels` (True = outlier).
 
-    `score` [rows] is what is binned and compared: P(positive), the largest probability, or the value.
+    `score` [rows] is what is binned and compared: P(positive), the largest probability, the (first) value, or the
+    detector's score.
     """
 
     score: Float32
     labels: list[Any] | None = None
     probabilities: Float32 | None = None
+    values: Float32 | None = None
+
+    @property
+    def figures(self) -> Float32:
+        """All numbers of the answers: [rows], or [rows, classes or outputs]."""
+        if self.probabilities is not None:
+            return self.probabilities
+        return self.score if self.values is None else self.values
 
     def part(self, start: int, stop: int) -> Prediction:
         """The answers to some of the rows."""
@@ -64,6 +74,7 @@ class Prediction:
             self.score[start:stop],
             None if self.labels is None else self.labels[start:stop],
             None if self.probabilities is None else self.probabilities[start:stop],
+            None if self.values is None else self.values[start:stop],
         )
 
     def take(self, rows: Indices) -> Prediction:
@@ -72,6 +83,7 @@ class Prediction:
             self.score[rows],
             None if self.labels is None else [self.labels[row] for row in rows],
             None if self.probabilities is None else self.probabilities[rows],
+            None if self.values is None else self.values[rows],
         )
 
 
@@ -102,10 +114,3 @@ def load_model(artifact: Artifact, trusted_types: tuple[str, ...] = ()) -> Model
     except Exception as error:
         message = f"{artifact.manifest.model_file} cannot be loaded: {str(error) or repr(error)}"
         raise Refusal(Exit.REFUSED, LOAD_FAILED, message) from error
-
-
-def score_of(probabilities: Float32, positive: int | None) -> Float32:
-    """P(positive) where there is a positive class, else the largest probability; [rows]."""
-    if positive is not None:
-        return probabilities[:, positive]
-    return probabilities.max(axis=1) if len(probabilities) else probabilities[:, 0]

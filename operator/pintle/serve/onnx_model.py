@@ -15,9 +15,10 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
-from pintle.contract.manifest import MATRIX, REGRESSION, Feature
+from pintle.contract.manifest import MATRIX, OUTLIERS, REGRESSION, Feature, Manifest
 from pintle.serve.artifact import Artifact
-from pintle.serve.models import Batch, Inputs, Prediction, score_of
+from pintle.serve.models import Batch, Inputs, Prediction
+from pintle.serve.predictions import PredictionMaker
 
 NUMBER_TENSORS: dict[str, npt.DTypeLike] = {
     "tensor(float)": np.float32,
@@ -54,24 +55,19 @@ class OnnxModel:
         else:
             self.inputs, self._feed = _column_feed(inputs, manifest.features)
         self._task = manifest.task
-        self._labels = list(manifest.labels)
-        self._label_of = {label: label for label in manifest.labels}
-        self._positive = manifest.positive_index
-        self._outputs, self._label_first = _outputs(self._session.get_outputs(), manifest.task)
+        self._make = PredictionMaker(manifest)
+        self._outputs, self._label_first = _outputs(self._session.get_outputs(), manifest)
 
     def predict(self, batch: Batch) -> Prediction:
         found = self._session.run(self._outputs, self._feed(batch))
+        rows = len(batch)
         if self._task == REGRESSION:
-            return Prediction(np.asarray(found[0], dtype=np.float32).reshape(len(batch)))
-        probabilities = np.ascontiguousarray(found[-1], dtype=np.float32)
-        if probabilities.shape != (len(batch), len(self._labels)):
-            raise ValueError(f"probabilities have the shape {probabilities.shape} for {len(self._labels)} labels")
-        if self._label_first:
-            label_of = self._label_of
-            labels = [label_of.get(label, label) for label in found[0].reshape(-1).tolist()]
-        else:
-            labels = [self._labels[index] for index in probabilities.argmax(axis=1).tolist()]
-        return Prediction(score_of(probabilities, self._positive), labels, probabilities)
+            if len(found) == 1:
+                return self._make.values(found[0], rows)
+            return self._make.values(np.stack([tensor.reshape(rows) for tensor in found], axis=1), rows)
+        if self._task == OUTLIERS:
+            return self._make.outliers(found[0], found[1], rows)
+        return self._make.classes(found[-1], rows, found[0].reshape(-1).tolist() if self._label_first else None)
 
 
 def _column_feed(inputs: dict[str, Any], features: tuple[Feature, ...]) -> tuple[Inputs, Callable[[Batch], Feed]]:
@@ -127,18 +123,24 @@ def _matrix_feed(inputs: dict[str, Any], model_inputs: Inputs) -> tuple[str, Cal
     return name, feed
 
 
-def _outputs(outputs: list[Any], task: str) -> tuple[list[str], bool]:
-    """Names to ask for, probabilities or value last; and whether the label comes first."""
+def _outputs(outputs: list[Any], manifest: Manifest) -> tuple[list[str], bool]:
+    """Names to ask for, probabilities, values or score last; and whether the label comes first."""
     if listed := [item.name for item in outputs if not item.type.startswith("tensor(")]:
         raise ValueError(f"output {listed[0]} is no tensor: convert the model without ZipMap")
     floats = [item.name for item in outputs if item.type in ("tensor(float)", "tensor(double)")]
-    if task == REGRESSION:
+    if manifest.task == REGRESSION:
         if not floats:
             raise ValueError("a regression needs a float output")
+        if manifest.output_names and set(manifest.output_names) <= set(floats):
+            return list(manifest.output_names), False
         return ["variable" if "variable" in floats else floats[0]], False
+    others = [item.name for item in outputs if item.name not in floats]
+    label = "label" if "label" in others else (others[0] if others else None)
+    if manifest.task == OUTLIERS:
+        if label is None or not floats:
+            raise ValueError("an outlier detector needs a label (-1 = outlier) and a float output with its score")
+        return [label, "scores" if "scores" in floats else floats[0]], True
     probabilities = "probabilities" if "probabilities" in floats else (floats[-1] if floats else None)
     if probabilities is None:
         raise ValueError("a classification needs a float output with one column per class")
-    others = [item.name for item in outputs if item.name not in floats]
-    label = "label" if "label" in others else (others[0] if others else None)
     return ([label, probabilities], True) if label else ([probabilities], False)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pintle.contract.manifest import Example, Feature, Manifest
+from pintle.contract.manifest import OUTLIERS, Example, Feature, Manifest
 from pintle.serve import VERSION
 from pintle.serve.http import Answer, json_answer
 from pintle.serve.models import Inputs
@@ -17,7 +17,7 @@ from pintle.serve.settings import Identity
 Schema = dict[str, Any]
 HTML = b"text/html; charset=utf-8"
 POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
-_JSON_TYPE = {"String": "string", "Integer": "integer", "Boolean": "boolean"}
+_JSON_TYPE = {"String": "string", "Timestamp": "string", "Integer": "integer", "Boolean": "boolean"}
 _ERRORS = {
     "400": "Not JSON, an unknown or missing column, a wrong type: the message names row and column.",
     "413": "Body or rows above the limit.",
@@ -70,6 +70,12 @@ def _schemas(manifest: Manifest, inputs: Inputs) -> dict[str, Schema]:
     named = {name: {"type": "string"} for name in ("model", "version", "revision")}
     prediction: Schema = _object(value={"type": "number"})
     figure: Schema = {"type": "number"}
+    if manifest.output_names:
+        prediction = _object(values=_object(**{name: {"type": "number"} for name in manifest.output_names}))
+        figure = _list(figure)
+    if manifest.task == OUTLIERS:
+        figure = {"type": "boolean"}
+        prediction = _object(outlier=figure, score={"type": "number"})
     if manifest.labels:
         shares = {label_key(label): {"type": "number"} for label in manifest.labels}
         figure = {"enum": list(manifest.labels)}
@@ -106,7 +112,8 @@ def _column(feature: Feature) -> Schema:
     kind = _JSON_TYPE.get(feature.type, "number")
     # a boolean may be sent as a number and the other way round: both are float32 to the model
     kinds = ["boolean", "number"] if kind == "boolean" else [kind]
-    return {"type": kinds if feature.required else [*kinds, "null"]}
+    found: Schema = {"type": kinds if feature.required else [*kinds, "null"]}
+    return {**found, "format": "date-time"} if feature.is_time else found
 
 
 def _object(**properties: Schema) -> Schema:
@@ -169,7 +176,7 @@ def _page(made: Schema) -> str:
     ]
     required = schemas["Row"]["required"]
     for name, column in schemas["Row"]["properties"].items():
-        kinds = " or ".join(kind for kind in column["type"] if kind != "null")
+        kinds = " or ".join(kind for kind in column["type"] if kind != "null") + " " + column.get("format", "")
         missing = "refused" if name in required else "null, or left out"
         parts.append(f"<tr><td><code>{html.escape(name)}</code><td>{kinds}<td>{missing}</tr>")
     parts.append("</table>")

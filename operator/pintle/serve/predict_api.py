@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
-from pintle.contract.manifest import Manifest
+from pintle.contract.manifest import OUTLIERS, Manifest
 from pintle.serve.http import Answer, BadRequest, parse_json
 from pintle.serve.outcome import label_key
 from pintle.serve.rows import RowReader, Rows
@@ -20,8 +22,11 @@ class PredictApi:
 
     def __init__(self, manifest: Manifest, reader: RowReader, identity: Identity) -> None:
         self._reader = reader
-        keys = b",".join(orjson.dumps(label_key(label)).replace(b"%", b"%%") + b":%b" for label in manifest.labels)
+        keys = _members([label_key(label) for label in manifest.labels])
         self._row = b'{"label":%%b,"probabilities":{%b}}' % keys
+        if manifest.task == OUTLIERS:
+            self._row = b'{"outlier":%b,"score":%b}'
+        self._values = b'{"values":{%b}}' % _members(manifest.output_names) if manifest.output_names else b""
         texts = {label: orjson.dumps(label) for label in manifest.labels}
         self._label_texts = texts if len(texts) == len(manifest.labels) else {}  # True and 1 are the same key
         head = {"model": identity.model, "version": identity.version, "revision": identity.revision}
@@ -41,7 +46,9 @@ class PredictApi:
     def write(self, share: Share, tokens: TokenWriter | None = None) -> Answer:
         """One object per row, and its token."""
         labels = share.labels()
-        if labels is None:
+        if self._values:
+            rows = [self._values % tuple(figures.split(b",")) for figures in share.figures()]
+        elif labels is None:
             rows = [b'{"value":%b}' % figure for figure in share.figures()]
         else:
             row, texts = self._row, self._label_texts
@@ -52,3 +59,8 @@ class PredictApi:
         if tokens is None:
             return Answer(200, b"%b%b]}" % (self._head, b",".join(rows)))
         return Answer(200, b'%b%b],"tokens":["%b"]}' % (self._head, b",".join(rows), b'","'.join(share.tokens(tokens))))
+
+
+def _members(names: Sequence[str]) -> bytes:
+    """The inside of a JSON object with a place for the value of each name."""
+    return b",".join(orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in names)

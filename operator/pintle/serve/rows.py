@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pintle.contract.manifest import MISSING_STRING, Feature
+from pintle.contract.times import days_of
 from pintle.serve.http import BadRequest, BadSchema
 from pintle.serve.models import Batch, Inputs
 
@@ -48,6 +49,7 @@ class RowReader:
         self._max_rows = max_rows
         self._number_names = tuple(feature.name for feature in inputs.numbers)
         self._string_names = tuple(feature.name for feature in inputs.strings)
+        self._times = tuple(feature for feature in inputs.features if feature.is_time)
         # Rows of the same types in the same columns are checked once: a set look-up instead of a loop per value.
         self._good_types: set[tuple[type, ...]] = set()
         self._has_required = any(feature.required for feature in inputs.features)
@@ -60,6 +62,8 @@ class RowReader:
         if type(rows) is not list or not rows:
             raise BadRequest('"rows" must be a list of at least one object')
         self._check_count(len(rows))
+        if self._times:
+            rows = [self._with_days(row, index) for index, row in enumerate(rows)]
         width, pick, pack = len(self._names), self._pick_numbers, self._pack
         numbers: list[bytes] = []
         strings: list[list[str]] = [[] for _ in self._string_names]
@@ -75,6 +79,13 @@ class RowReader:
             except (KeyError, TypeError, struct.error, OverflowError):
                 numbers.append(self._read_with_care(row, index, strings))
         return Rows(len(rows), numbers[0] if len(numbers) == 1 else b"".join(numbers), strings)
+
+    def _with_days(self, row: Any, index: int) -> Any:
+        """A row whose times are days; what is no row is left to be refused."""
+        if type(row) is not dict:
+            return row
+        found = {item.name: _days(item, row[item.name], index) for item in self._times if item.name in row}
+        return {**row, **found}
 
     def _add_strings(self, row: Mapping[str, Any], strings: list[list[str]]) -> None:
         """Raises KeyError, and then has added nothing, where one of them is no string."""
@@ -128,6 +139,8 @@ class RowReader:
             values = columns.get(feature.name)
             if values is None:
                 values = [None] * count
+            if feature.is_time and feature.name in columns:
+                values = [_days(feature, value, index) for index, value in enumerate(values)]
             if not isinstance(values, list):
                 numbers.append(self._from_array(feature, values))
                 continue
@@ -216,6 +229,17 @@ def _float32(values: Values) -> bytes:
     """Numbers, booleans and None as float32; what float32 cannot hold is infinite, and will be counted as such."""
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float32).tobytes()
+
+
+def _days(feature: Feature, value: Any, index: int) -> float | None:
+    """A time as days; the empty string is missing, as a string tensor has it. Raises BadSchema."""
+    if value is None or value == MISSING_STRING:
+        return None
+    try:
+        return days_of(value)
+    except (TypeError, ValueError, OverflowError):
+        message = f"column {feature.name} must be a date or time (ISO 8601) or null, not {str(value)[:50]!r}"
+        raise BadSchema(f"row {index}: {message}") from None
 
 
 def _problem(feature: Feature, value: Any, present: bool) -> str | None:

@@ -28,13 +28,13 @@ class Answers:
         self._tokens: list[bytes] | None = None
 
     def figures(self) -> list[bytes]:
-        """JSON of each row's figures: its value, or its probabilities with commas between."""
+        """JSON of each row's figures: its value, or its probabilities or values with commas between."""
         if self._figures is None:
-            prediction = self.prediction
-            if prediction.probabilities is None:
-                text, between = _json(np.ascontiguousarray(prediction.score))[1:-1], b","
+            figures = np.ascontiguousarray(self.prediction.figures)
+            if figures.ndim == 1:
+                text, between = _json(figures)[1:-1], b","
             else:
-                text, between = _json(prediction.probabilities)[2:-2], b"],["
+                text, between = _json(figures)[2:-2], b"],["
             self._figures = text.split(between)
         return self._figures
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from pintle.contract.exits import Exit
-from pintle.contract.manifest import REGRESSION
+from pintle.contract.manifest import OUTLIERS, REGRESSION
 from pintle.contract.trusted import LIBRARY_TYPES
 from pintle.serve.artifact import LOAD_FAILED, Artifact
-from pintle.serve.models import Batch, Inputs, Prediction, score_of
+from pintle.serve.models import Batch, Inputs, Prediction
+from pintle.serve.predictions import PredictionMaker
 from pintle.serve.report import Refusal
 
 
@@ -41,9 +42,8 @@ class SkopsModel:
         self._estimator = skops.io.loads(data, trusted=allowed)
         manifest = artifact.manifest
         self.inputs = Inputs(manifest.features)
-        self._regression = manifest.task == REGRESSION
-        self._labels = list(manifest.labels)
-        self._positive = manifest.positive_index
+        self._task = manifest.task
+        self._make = PredictionMaker(manifest)
 
     def predict(self, batch: Batch) -> Prediction:
         columns: dict[str, object] = {}
@@ -54,10 +54,9 @@ class SkopsModel:
             else:
                 columns[feature.name] = next(numbers)
         frame = self._frame(columns)
-        if self._regression:
-            return Prediction(np.asarray(self._estimator.predict(frame), dtype=np.float32).reshape(len(batch)))
-        probabilities = np.asarray(self._estimator.predict_proba(frame), dtype=np.float32)
-        if probabilities.shape != (len(batch), len(self._labels)):
-            raise ValueError(f"probabilities have the shape {probabilities.shape} for {len(self._labels)} labels")
-        labels = [self._labels[index] for index in probabilities.argmax(axis=1).tolist()]
-        return Prediction(score_of(probabilities, self._positive), labels, probabilities)
+        rows = len(batch)
+        if self._task == REGRESSION:
+            return self._make.values(self._estimator.predict(frame), rows)
+        if self._task == OUTLIERS:
+            return self._make.outliers(self._estimator.predict(frame), self._estimator.decision_function(frame), rows)
+        return self._make.classes(self._estimator.predict_proba(frame), rows)

@@ -28,6 +28,7 @@ class V1Api:
         self._reader = reader
         self._names = [feature.name for feature in inputs.features]
         self._classes = list(manifest.labels)
+        self._several = bool(manifest.output_names)
         self._head = orjson.dumps({"model_name": identity.model, "model_version": identity.version})[:-1]
         self.models = json_answer({"models": [identity.model]})
         self.ready = json_answer({"name": identity.model, "ready": True})
@@ -56,13 +57,19 @@ class V1Api:
         return dict(zip(self._names, (list(column) for column in zip(*instances, strict=True)), strict=True))
 
     def write(self, share: Share, tokens: TokenWriter | None = None) -> Answer:
-        """`predictions`; of a classifier `classes` and `probabilities` in their order; tokens as `/predict` gives."""
+        """`predictions`; of a classifier `classes` and `probabilities` in their order, of a detector `scores`."""
         labels = share.labels()
-        if labels is None:
+        if self._several:
+            parts = [self._head, b',"predictions":[[', b"],[".join(share.figures()), b"]]"]
+        elif labels is None:
             parts = [self._head, b',"predictions":[', b",".join(share.figures()), b"]"]
         else:
-            parts = [self._head, b',"predictions":', orjson.dumps(labels), b',"classes":', orjson.dumps(self._classes)]
-            parts += [b',"probabilities":[[', b"],[".join(share.figures()), b"]]"]
+            parts = [self._head, b',"predictions":', orjson.dumps(labels)]
+            if self._classes:
+                parts += [b',"classes":', orjson.dumps(self._classes)]
+                parts += [b',"probabilities":[[', b"],[".join(share.figures()), b"]]"]
+            else:
+                parts += [b',"scores":[', b",".join(share.figures()), b"]"]
         if tokens is not None:
             parts += [b',"tokens":["', b'","'.join(share.tokens(tokens)), b'"]']
         return Answer(200, b"".join([*parts, b"}"]))

@@ -46,8 +46,9 @@ def prove(model: Model, example: Example) -> float:
 
 
 def _answer(prediction: Prediction, index: int, expected: Any) -> Any:
-    if isinstance(expected, list) and prediction.probabilities is not None:
-        return [float(value) for value in prediction.probabilities[index]]
+    figures = prediction.figures
+    if isinstance(expected, list) and figures.ndim == 2:
+        return [float(value) for value in figures[index]]
     return float(prediction.score[index])
 
 
