@@ -85,13 +85,15 @@ class Signer:
         hasher.update(payload)
         return hasher.digest()
 
-    def sign_many(self, payloads: bytes, width: int) -> bytes:
-        """The signatures of payloads of `width` bytes, one after another."""
-        copy, found = self._keyed.copy, []
+    def seal_many(self, payloads: bytes, width: int) -> bytes:
+        """Payloads of `width` bytes, one after another, each with its signature behind it."""
+        copy = self._keyed.copy
+        found: list[bytes] = []
         for at in range(0, len(payloads), width):
+            payload = payloads[at : at + width]
             hasher = copy()
-            hasher.update(payloads[at : at + width])
-            found.append(hasher.digest())
+            hasher.update(payload)
+            found += (payload, hasher.digest())
         return b"".join(found)
 
     def encode(self, token: Token) -> str:

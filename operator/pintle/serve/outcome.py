@@ -41,13 +41,13 @@ class Outcome:
         if manifest.task == REGRESSION:
             self.scale = float32(loss_scale or _scale(manifest, output))
         self._positive = manifest.positive_index
-        self._count = len(manifest.labels)
+        self.classes = len(manifest.labels)
         self._index: dict[Any, int] = {label_key(label): index for index, label in enumerate(manifest.labels)}
         self._index |= {label: index for index, label in enumerate(manifest.labels)}
         if manifest.task == BINARY:
             self.kind = Kind.PROBABILITY
         elif manifest.task == MULTICLASS:
-            self.kind = Kind.CLASSES if self._count <= MAX_CLASSES else Kind.TOP
+            self.kind = Kind.CLASSES if self.classes <= MAX_CLASSES else Kind.TOP
         else:
             self.kind = Kind.VALUE
         means = [manifest.task, list(manifest.labels), self._positive]
@@ -71,7 +71,7 @@ class Outcome:
             likely, chance, squares = shares.index(max(shares)), shares[index], sum(share * share for share in shares)
         else:
             likely, top, squares = int(token.figures[0]), *token.figures[1:]
-            chance = top if likely == index else (1.0 - top) / (self._count - 1)
+            chance = top if likely == index else (1.0 - top) / (self.classes - 1)
         if not squares:  # every probability was no number
             return self.truths[False], 1.0
         loss = min(1.0, max(0.0, (squares - 2.0 * chance + 1.0) / 2.0))

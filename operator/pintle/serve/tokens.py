@@ -16,7 +16,6 @@ from pintle.contract.token import (
     CODE_MISSING,
     CODE_OTHER,
     ROW,
-    SIGNATURE_BYTES,
     UNIT,
     Kind,
     Signer,
@@ -29,9 +28,10 @@ from pintle.serve.outcome import Outcome
 from pintle.serve.settings import Identity
 
 Bytes2 = npt.NDArray[np.uint8]
-MANY_ROWS = 16
+MANY_ROWS = 32
 """From so many rows on arrays are cheaper."""
-_ROWS = np.dtype([("cohort", ">u4"), ("bin", "u1"), ("high", ">u2"), ("low", ">u4")])
+_ROW_FIELDS = [("cohort", ">u4"), ("bin", "u1"), ("high", ">u2"), ("low", ">u4")]
+"""As token.ROW."""
 
 
 class TokenWriter:
@@ -48,7 +48,6 @@ class TokenWriter:
         """Raises ValueError, OverflowError where revision or version of the identity are not what a token can hold."""
         self._head = head(outcome.kind, identity.revision, int(identity.version), outcome.tag)
         self._kind = outcome.kind
-        self._scale = outcome.scale
         # Head, row, figures and zeros of a token with one or two figures.
         self._constant = (outcome.scale,) if outcome.kind is Kind.VALUE else ()
         form = f">{len(self._head)}s{ROW.format[1:]}{1 + len(self._constant)}f"
@@ -61,6 +60,7 @@ class TokenWriter:
         # Random beginnings keep replicas, and this process and its next one, from giving the same token twice.
         self._high = secrets.randbits(16)
         self._low = secrets.randbits(32)
+        self._blank = self._blank_row(outcome.classes)
 
     def write(self, prediction: Prediction, separator: bytes) -> bytes:
         """The tokens of the rows, in their order."""
@@ -77,48 +77,53 @@ class TokenWriter:
         return int(self._now()) // self._cohort_seconds * self._cohort_seconds
 
     def _few(self, scores: list[float]) -> list[bytes]:
-        pack, sign, edges, low = self._pack, self._signer.sign, self._edges, self._low
-        cohort = self._cohort()
-        parts: list[bytes] = []
+        pack, edges, low = self._pack, self._edges, self._low
+        head, cohort, high, constant = self._head, self._cohort(), self._high, self._constant
+        payloads: list[bytes] = []
         for score in scores:
             if math.isfinite(score):
                 code = bisect_right(edges, score)
             else:
                 code = CODE_MISSING if math.isnan(score) else CODE_OTHER
             low = (low + 1) & 0xFFFFFFFF
-            payload = pack(self._head, cohort, code, self._high, low, score, *self._constant)
-            parts += (payload, sign(payload))
+            payloads.append(pack(head, cohort, code, high, low, score, *constant))
         self._low = low
-        return _cut(to_text(b"".join(parts)), len(scores))
+        return _cut(to_text(self._signer.seal_many(b"".join(payloads), len(payloads[0]))), len(scores))
 
     def _many(self, prediction: Prediction, count: int) -> list[bytes]:
         score = prediction.score
-        rows = np.empty(count, dtype=_ROWS)
+        rows = np.full(count, self._blank)
         rows["cohort"] = self._cohort()
         rows["bin"] = self._edge_array.searchsorted(score, side="right")
         finite = np.isfinite(score)
         if not finite.all():
             rows["bin"][~finite] = CODE_OTHER
             rows["bin"][np.isnan(score)] = CODE_MISSING
-        rows["high"] = self._high
         rows["low"] = (self._low + 1 + np.arange(count)) & 0xFFFFFFFF
         self._low = (self._low + count) & 0xFFFFFFFF
-        figures = self._figures(prediction, count)
-        length = len(self._head) + ROW.size + figures.shape[1]
-        payload = np.zeros((count, length + padding(length)), dtype=np.uint8)
-        payload[:, : len(self._head)] = np.frombuffer(self._head, dtype=np.uint8)
-        payload[:, len(self._head) : len(self._head) + ROW.size] = _bytes_of(rows)
-        payload[:, length - figures.shape[1] : length] = figures
-        signatures = self._signer.sign_many(payload.tobytes(), payload.shape[1])
-        signed = np.frombuffer(signatures, dtype=np.uint8).reshape(count, SIGNATURE_BYTES)
-        return _cut(to_text(np.concatenate([payload, signed], axis=1).tobytes()), count)
+        if self._kind in (Kind.PROBABILITY, Kind.VALUE):
+            rows["score"] = score
+        else:
+            rows["figures"] = self._figures(prediction, count)
+        return _cut(to_text(self._signer.seal_many(rows.tobytes(), rows.itemsize)), count)
+
+    def _blank_row(self, classes: int) -> npt.NDArray[np.void]:
+        """A payload with all that its rows have alike."""
+        fields: list[tuple[str, npt.DTypeLike]] = [("head", f"V{len(self._head)}"), *_ROW_FIELDS]
+        if self._kind in (Kind.PROBABILITY, Kind.VALUE):
+            fields += [("score", ">f4"), ("constant", f"V{4 * len(self._constant)}")]
+        else:
+            fields += [("figures", "u1", (1 + 2 * classes if self._kind is Kind.CLASSES else 6,))]  # type: ignore[list-item]
+        fields.append(("zeros", f"V{padding(np.dtype(fields).itemsize)}"))
+        blank = np.zeros((), dtype=[field for field in fields if field[1] != "V0"])
+        blank["head"] = np.void(self._head)
+        blank["high"] = self._high
+        if self._constant:
+            blank["constant"] = np.void(struct.pack(">f", *self._constant))
+        return blank
 
     def _figures(self, prediction: Prediction, count: int) -> Bytes2:
-        """The figures of each row as bytes, [rows, bytes]."""
-        if self._kind is Kind.PROBABILITY:
-            return _bytes_of(prediction.score.astype(">f4"))
-        if self._kind is Kind.VALUE:
-            return _bytes_of(np.stack([prediction.score, np.full(count, self._scale)], axis=1).astype(">f4"))
+        """All probabilities of each row, or what is likely, as bytes, [rows, bytes]."""
         assert prediction.probabilities is not None
         shares = np.nan_to_num(prediction.probabilities, nan=0.0).clip(0.0, 1.0).astype(np.float64)
         if self._kind is Kind.CLASSES:
