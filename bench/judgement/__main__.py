@@ -10,20 +10,21 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 # A process per core is what there is: no threads of numpy's own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from bench.judgement import canary, drifting, flights, guard, levels, raw, robust
-from bench.judgement.cells import OutOfTime, Runner, Store
+from bench.judgement import canary, drifting, flights, guard, levels, live, raw, robust
+from bench.judgement.cells import OutOfTime, Runner, Store, Table, Words
 from bench.judgement.table import Printed
 from bench.report import arguments
 
 QUICK = 200
 STATE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pintle" / "bench-judgement"
-PARTS = {
+PARTS: dict[str, Callable[[], Sequence[Table | Words]]] = {
     "canary": canary.main_tables,
     "earlier": canary.earlier_tables,
     "presets": canary.preset_tables,
@@ -33,6 +34,7 @@ PARTS = {
     "guard": guard.guard_tables,
     "drift": drifting.drift_tables,
     "flights": flights.flight_tables,
+    "live": live.live_words,
 }
 
 
