@@ -23,6 +23,7 @@ from pintle.serve.settings import Identity
 from pintle.serve.share import Share
 from pintle.serve.tensors import BYTES, InputTensor, OutputTensor, check_head, flat, from_bytes
 from pintle.serve.tokens import TokenWriter
+from pintle.serve.usual import UsualInfer
 
 EXTENSIONS = ("binary_tensor_data",)
 OCTETS = b"application/octet-stream"
@@ -74,6 +75,8 @@ class InferenceProtocol:
         self._values = manifest.output_names
         self.metadata = self._metadata(manifest)
         self.model_metadata = json_answer(self.metadata)
+        outputs = self.metadata["outputs"]
+        self._usual = UsualInfer(self._matrix_input, len(self._features), reader, identity, outputs, self._labels)
         self.model_ready = json_answer({"name": identity.model, "ready": True})
 
     def _metadata(self, manifest: Manifest) -> dict[str, Any]:
@@ -177,6 +180,9 @@ class InferenceProtocol:
         value = parse_json(body)
         if type(value) is not dict or type(value.get("inputs")) is not list or not value["inputs"]:
             raise BadRequest('the body must be {"inputs": [{"name", "shape", "datatype", "data"}]}')
+        usual = self._usual.read(value) if not header_length else None
+        if usual is not None:
+            return InferRequest(usual, value.get("id"), self.output_names)
         request_id = value.get("id")
         if request_id is not None and type(request_id) is not str:
             raise BadRequest('"id" must be a string')
@@ -212,6 +218,8 @@ class InferenceProtocol:
 
         The tokens are one string with spaces between, because the protocol allows no lists as parameters.
         """
+        if request.outputs is self.output_names and not request.binary and self._usual.writes:
+            return self._usual.write(request.id, share, tokens)
         answer: dict[str, Any] = {"model_name": self._identity.model, "model_version": self._identity.version}
         if request.id is not None:
             answer["id"] = request.id

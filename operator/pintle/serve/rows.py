@@ -164,17 +164,25 @@ class RowReader:
 
     def from_matrix(self, values: Values, count: int) -> Rows:
         """From `count` rows of all columns one after another; numbers only. Raises BadRequest, BadSchema."""
-        self._check_count(count)
         width = len(self._names)
         if isinstance(values, list):
-            try:
-                return Rows(count, struct.pack(f"{count * width}f", *values), [])
-            except (struct.error, OverflowError):
-                return self.from_lists({name: values[index::width] for index, name in enumerate(self._names)}, count)
+            packed = self.from_packed(values, count)
+            if packed is not None:
+                return packed
+            return self.from_lists({name: values[index::width] for index, name in enumerate(self._names)}, count)
+        self._check_count(count)
         if self._has_required:
             for index, feature in enumerate(self._features):
                 self._check_array(feature, values[index::width])
         return Rows(count, _float32(values), [])
+
+    def from_packed(self, values: list[Any], count: int) -> Rows | None:
+        """As `from_matrix` where that needs no care; None where a value is missing or no number. Raises BadRequest."""
+        self._check_count(count)
+        try:
+            return Rows(count, struct.pack(f"{count * len(self._names)}f", *values), [])
+        except (struct.error, OverflowError):
+            return None
 
     def _from_array(self, feature: Feature, values: Numbers) -> bytes:
         if feature.is_string:
