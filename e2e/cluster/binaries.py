@@ -53,6 +53,15 @@ PROMETHEUS = GoBinary(
     linker_flags="-X github.com/prometheus/common/version.Version=3.13.0",
     shared=_ADDONS,
 )
+PROMTOOL = GoBinary(
+    "promtool",
+    PROMETHEUS.version,
+    package="github.com/prometheus/prometheus/cmd/promtool",
+    tags=PROMETHEUS.tags,
+    linker_flags=PROMETHEUS.linker_flags,
+    shared=_ADDONS,
+)
+"""Tests of the chart's rules run it where it has been built; the cluster does not need it."""
 VERSITYGW = GoBinary("versitygw", "v1.8.0", package="github.com/versity/versitygw/cmd/versitygw")
 PAUSE = GoBinary("pause", "v1")
 
