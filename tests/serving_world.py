@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import Any
 
 from pintle.contract import names
-from pintle.core.judgement.verdict import FAIL, PASS, SOURCE_ERROR, Arm, Judgement, TestResult
+from pintle.core.judgement.verdict import FAIL, PASS, SOURCE_ERROR, Arm, Judgement, ScoreShift, TestResult
 from pintle.core.plan import Plan, Policy
 from pintle.core.rollout.observed import DeploymentObserved
 from pintle.core.rollout.plan import plan
@@ -47,6 +47,8 @@ class Serving:
         self.write_error: str | None = None
         self.metrics_error: str | None = None
         self.verdict: tuple[str, int, str] | None = None
+        self.judgement_message = ""
+        self.shift: ScoreShift | None = None
         self._words = 0
         self._judged_until = 0.0
         self.world.add(parent)
@@ -196,7 +198,8 @@ class Serving:
         if self.metrics_error is None and not error:
             self._judged_until = self.world.now.timestamp()
         at = max(self._judged_until, origin_of(self.record))
-        return Judgement(pair[0], pair[1], origin_of(self.record), at, (test,), rows, source_error=error)
+        judgement = Judgement(pair[0], pair[1], origin_of(self.record), at, (test,), rows, source_error=error)
+        return replace(judgement, message=self.judgement_message, shift=self.shift)
 
     def look(self) -> Plan:
         return plan(self.observe(), self.world.now, self.policy)

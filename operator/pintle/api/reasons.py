@@ -96,6 +96,7 @@ PAUSED = "Paused"
 OBSERVING = "Observing"
 GUARDING = "Guarding"
 ROLLED_BACK = "RolledBack"
+SCORES_DIFFER = "ScoresDiffer"
 SPEC_INVALID = "SpecInvalid"
 
 # Reasons of what is watched -------------------------------------------------------------------------------------------
@@ -403,6 +404,11 @@ REASONS: dict[str, Meaning] = {
         _MD,
         "The requested revision was refused and is not tried again; the one before serves.",
         "status.refused says why; mend the model, or `kubectl pintle retry`.",
+    ),
+    SCORES_DIFFER: Meaning(
+        _MD,
+        "The canary's scores lie otherwise than the stable's. It decides nothing: a better model may score otherwise.",
+        "Look whether that was meant: compare calibration and labels, or pause the rollout by a word.",
     ),
     SPEC_INVALID: Meaning(
         (TRAINING_JOB, MODEL_VERSION, MODEL_DEPLOYMENT),

@@ -6,6 +6,7 @@ Series of what is gone end by themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -31,7 +32,7 @@ class Gauges(Collector):
         self._watch = watch
 
     def describe(self) -> Iterable[Metric]:
-        return (_weights(), _differences(), _evidence(), *_drift())
+        return (_weights(), _differences(), _evidence(), *_shifts(), *_drift())
 
     def collect(self) -> Iterable[Metric]:
         return (self._collect_weights(), *self._collect_judgements(), *self._collect_drift())
@@ -49,6 +50,7 @@ class Gauges(Collector):
 
     def _collect_judgements(self) -> Iterable[Metric]:
         differences, evidence = _differences(), _evidence()
+        psi, low = _shifts()
         for key, judgement in self._watch.judgements().items():
             for test in judgement.tests:
                 labels = (key.namespace, key.name, judgement.tested, test.name)
@@ -56,7 +58,10 @@ class Gauges(Collector):
                     differences.add_metric(labels, test.difference)
                 evidence.add_metric((*labels, FAIL), test.fail_evidence)
                 evidence.add_metric((*labels, PASS), test.pass_evidence)
-        return differences, evidence
+            if judgement.shift is not None and isfinite(judgement.shift.low):
+                psi.add_metric((key.namespace, key.name, judgement.tested), judgement.shift.psi)
+                low.add_metric((key.namespace, key.name, judgement.tested), judgement.shift.low)
+        return differences, evidence, psi, low
 
     def _collect_drift(self) -> Iterable[Metric]:
         psi, low = _drift()
@@ -94,6 +99,14 @@ def _evidence() -> GaugeMetricFamily:
         "pintle_canary_evidence_nats",
         "Evidence that the tested revision is worse (Fail), and that it is good enough (Pass).",
         labels=(*_OF_A_TEST, "verdict"),
+    )
+
+
+def _shifts() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    labels = ("namespace", "deployment", "revision")
+    return (
+        GaugeMetricFamily("pintle_canary_score_psi", "PSI of the canary's scores to the stable's.", labels=labels),
+        GaugeMetricFamily("pintle_canary_score_psi_low", "Lower end of that PSI; it decides nothing.", labels=labels),
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pintle.controller import gauges
 from pintle.controller.gauges import Gauges
 from pintle.controller.store import Store
 from pintle.controller.watching.watch import Watch
 from pintle.core.judgement.findings import Finding, Findings
-from pintle.core.judgement.verdict import FAIL, Arm, Judgement, TestResult
+from pintle.core.judgement.verdict import FAIL, Arm, Judgement, ScoreShift, TestResult
 from pintle.core.plan import Key
 from pintle.ports.kinds import MODEL_DEPLOYMENT
 from prometheus_client import CollectorRegistry, generate_latest
@@ -66,6 +68,19 @@ def test_a_judgement_is_shown_per_test_and_ends_with_its_trial() -> None:
     assert f'pintle_canary_evidence_nats{{{head},test="errors",verdict="Fail"}} 6.5' in found
     assert not [line for line in found if "difference" in line and "slow" in line]
     assert lines(Store()) == set()
+
+
+def test_scores_beside_the_stables_are_shown() -> None:
+    """PSI and its lower end, by canary; nothing where there are no rows of both, or no levels."""
+    shift = ScoreShift(FAIL, 500, 4500, psi=0.22, low=0.17, threshold=0.1)
+    judgement = Judgement("bbbbbbbb", "aaaaaaaa", 0.0, 60.0, (), 40, shift=shift)
+    head = 'deployment="web",namespace="team",revision="bbbbbbbb"'
+    assert lines(Store(), {KEY: judgement}) == {
+        f"pintle_canary_score_psi{{{head}}} 0.22",
+        f"pintle_canary_score_psi_low{{{head}}} 0.17",
+    }
+    early = replace(judgement, shift=ScoreShift("NeedMoreData", 0, 0, psi=0.0, low=float("-inf"), threshold=0.1))
+    assert lines(Store(), {KEY: early}) == set()
 
 
 def finding(feature: str, bin: str = "") -> Finding:

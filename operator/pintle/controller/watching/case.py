@@ -85,7 +85,8 @@ def new_case(key: Key, spec: TrialSpec, settings: Settings, before: Case | None)
 def gist(judgement: Judgement) -> Said:
     """What matters of a judgement: a look is due when it changes, not when a figure does."""
     tests = tuple((test.name, test.verdict, test.dry_run) for test in judgement.tests)
-    return judgement.verdict, bool(judgement.source_error), tests
+    shift = judgement.shift.verdict if judgement.shift is not None else ""
+    return judgement.verdict, bool(judgement.source_error), tests, judgement.message, shift
 
 
 def leaving(pods: Collection[Mapping[str, Any]]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import numpy as np
@@ -76,6 +76,12 @@ def missing_result(
     threshold = settings.fail_threshold(MISSING) + log(len(features))
     words, query = f"feature {name}", QUERIES[MISSING] % name
     return _result(MISSING, found, int(places[worst]), places, settings, threshold, elapsed, words, query, not control)
+
+
+def incomparable(test: TestResult) -> TestResult:
+    """A test of losses whose scales differ: it can neither fail nor pass."""
+    message = "not compared: model_feedback_loss_scale differs"
+    return replace(test, verdict=NEED_MORE_DATA, difference=None, fail_evidence=0.0, pass_evidence=0.0, message=message)
 
 
 def _result(

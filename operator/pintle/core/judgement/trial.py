@@ -21,7 +21,7 @@ from pintle.core.judgement.facts import PodFacts
 from pintle.core.judgement.freshness import freshness
 from pintle.core.judgement.history import UNKNOWN_DISPERSION, WINDOW_SECONDS, History, slow_bucket, stable_dispersion
 from pintle.core.judgement.restarts import restarts_result
-from pintle.core.judgement.results import Evidence, missing_result, result
+from pintle.core.judgement.results import Evidence, incomparable, missing_result, result
 from pintle.core.judgement.samples import FloatArray, RawSeries
 from pintle.core.judgement.score import (
     RHO,
@@ -275,8 +275,11 @@ class Trial:
             result(test, found, place, self.settings, elapsed, control, self.slow_seconds)
             for place, test in enumerate(ENTRIES)
             if test in self.settings.tests and (test == ERRORS or self._seen[0, place, 1] > 0)
-            if test != LOSS or self._same_scale
+            if test != LOSS or self._same_scale or LOSS in self.settings.required
         ]
+        if not self._same_scale:
+            # Who has asked for this test is not to get a promotion without it.
+            tests = [incomparable(item) if item.name == LOSS else item for item in tests]
         if MISSING in self.settings.tests and self._features:
             tests.append(missing_result(found, self._features, self.settings, elapsed, control))
         return tuple(tests)

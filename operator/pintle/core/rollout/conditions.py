@@ -17,6 +17,7 @@ from pintle.core.rollout.alias import rival
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.move import Move
 from pintle.core.rollout.record import Record
+from pintle.core.rollout.trial import same_trial
 from pintle.core.rollout.trouble import trouble
 
 
@@ -71,7 +72,13 @@ def _progressing(state: State) -> Condition:
         names = ", ".join(sorted(state.record.retiring))
         message = f"revision {names} finishes its requests"
         return Condition(reasons.PROGRESSING, TRUE, reasons.DRAINING, message)
-    return Condition(reasons.PROGRESSING, TRUE if move.progressing else FALSE, move.reason, move.message)
+    message = "; ".join(part for part in (move.message, _notes(state)) if part)
+    return Condition(reasons.PROGRESSING, TRUE if move.progressing else FALSE, move.reason, message)
+
+
+def _notes(state: State) -> str:
+    """Of the trial that goes on after this look, too."""
+    return state.look.sight.notes if same_trial(state.look.record, state.record) else ""
 
 
 def _ready(state: State) -> Condition:

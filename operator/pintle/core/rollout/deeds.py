@@ -26,6 +26,8 @@ RESUME = "Resume"
 CLEAR = "Clear"
 ASK = "Ask"
 WARN = "Warn"
+TELL = "Tell"
+"""Something that people are told, and that changes nothing."""
 WOULD = "Would"
 """Put before the action that automation Observe leaves to a person."""
 

@@ -41,7 +41,7 @@ def plan(observed: DeploymentObserved, now: datetime, policy: Policy) -> Plan:
     state = State(look, move, seen.record if refused else record, written=write is not None and not refused)
     watching = watched(state)
     found = [*conditions(state), *watching.conditions]
-    deeds = told.untold(seen, state.record)
+    deeds = told.untold(seen, state.record) + told.findings(seen, state.record)
     history = (*deeds, *deeds_of(state, watching.decisions))
     status = {**status_of(state, found, history), "monitoring": watching.monitoring, "causes": watching.causes}
     return Plan(

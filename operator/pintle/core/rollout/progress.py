@@ -19,7 +19,7 @@ from pintle.core.rollout.course import position
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.record import Record, parse_time
 from pintle.core.rollout.sight import Sight, seen_at
-from pintle.core.rollout.trial import CANARY, GUARD, pair_of
+from pintle.core.rollout.trial import CANARY, GUARD, same_trial
 
 AFRESH = timedelta(seconds=10)
 
@@ -29,7 +29,7 @@ def rollout_status(look: Look, record: Record) -> dict[str, Any] | None:
     new = _where(look, record)
     if new is None:
         return None
-    sight = look.sight if _same_trial(look.record, record) else Sight()
+    sight = look.sight if same_trial(look.record, record) else Sight()
     if record.course.origin and look.policy.has_metrics:
         new["verdict"] = sight.verdict
     if sight.judgement is not None:
@@ -67,10 +67,6 @@ def _where(look: Look, record: Record) -> dict[str, Any] | None:
         "stepTime": _at(course.stepped),
         "endTime": _later(course.due, look.spec.rollout.deadlineSeconds + course.blind),
     }
-
-
-def _same_trial(before: Record, after: Record) -> bool:
-    return pair_of(before) == pair_of(after) and before.course.origin == after.course.origin
 
 
 def _figures(look: Look, judgement: Judgement) -> dict[str, Any]:

@@ -37,6 +37,14 @@ class Sight:
         return self.judgement.verdict if self.judgement is not None else NEED_MORE_DATA
 
     @property
+    def notes(self) -> str:
+        """What a person should know of the judgement beside its tests; the same from look to look."""
+        if self.judgement is None:
+            return ""
+        shift = self.judgement.shift
+        return "; ".join(part for part in (self.judgement.message, shift.message if shift else "") if part)
+
+    @property
     def rows(self) -> int:
         """Requests that the tested revision has answered since the origin."""
         return int(self.judgement.rows) if self.judgement is not None else 0

@@ -106,6 +106,11 @@ def pair_of(record: Record) -> tuple[str, str] | None:
     return (record.stable, record.previous) if record.previous else None
 
 
+def same_trial(before: Record, after: Record) -> bool:
+    """What was judged for one record holds for the other."""
+    return pair_of(before) == pair_of(after) and before.course.origin == after.course.origin
+
+
 def origin_of(record: Record) -> float:
     """The origin of the trial in unix seconds."""
     return parse_time(record.course.origin).timestamp()

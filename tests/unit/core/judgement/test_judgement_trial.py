@@ -326,6 +326,16 @@ def test_losses_of_unlike_scales_are_not_compared() -> None:
     assert test(alike, "loss").verdict == FAIL
 
 
+def test_a_loss_that_was_asked_for_holds_where_it_cannot_be_compared() -> None:
+    """`advanced.loss` makes promotion wait for it: with unlike scales it does, however bad or good the figures look."""
+    asked = settings_for("Balanced", {"loss": {"margin": "0.05"}}, grid_seconds=1)
+    for loss in (0.0, 0.5):
+        judgement = judge(labelled(loss), 2000, asked, extra=[scale("new", 8), scale("old", 16)])
+        assert test(judgement, "loss").verdict == NEED_MORE_DATA
+        assert "not compared" in test(judgement, "loss").message
+        assert judgement.verdict == NEED_MORE_DATA
+
+
 def test_labels_that_came_to_the_other_revisions_pods_count() -> None:
     """A label may come at any replica: it counts for the revision that predicted, wherever it was taken."""
     foreign = Pod("new", "old-1")
