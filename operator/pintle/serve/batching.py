@@ -26,21 +26,23 @@ from pintle.serve.share import Answers, Share
 SLOW_SECONDS = 0.002
 SMOOTHING = 0.2
 
-Done = Callable[["Share | Rejected"], None]
 Observe = Callable[[Batch, Prediction], None]
 
 
 class Job:
     """Rows of one request on their way through the model; `done` is called once, `judged` rows are observed."""
 
-    __slots__ = ("answered", "deadline", "done", "judged", "rows")
+    __slots__ = ("answered", "deadline", "judged", "rows")
 
-    def __init__(self, rows: Rows, done: Done, deadline: float, judged: bool) -> None:
+    def __init__(self, rows: Rows, deadline: float, judged: bool) -> None:
         self.rows = rows
-        self.done = done
         self.deadline = deadline
         self.judged = judged
         self.answered = False
+
+    def done(self, outcome: Share | Rejected) -> None:
+        """The answers to the rows, or why there are none."""
+        raise NotImplementedError
 
     def finish(self, outcome: Share | Rejected) -> None:
         if not self.answered:
@@ -76,16 +78,14 @@ class Batcher:
         self._row_seconds = 0.0
         self._call_seconds = 0.0
 
-    def submit(self, rows: Rows, done: Done, deadline: float, judged: bool = True) -> None:
-        """Have the rows predicted; `done` gets the prediction or why there is none. Raises Overloaded.
-
-        Rows that are not `judged` are answered like all others and not observed.
-        """
+    def submit(self, job: Job) -> None:
+        """Have its rows predicted; rows that are not `judged` are answered like all others. Raises Overloaded."""
+        rows, deadline = job.rows.count, job.deadline
         full = len(self._waiting) + len(self._running) >= self._queue_requests
-        if full or (self._open_rows and self._open_rows + rows.count > self._queue_rows):
+        if full or (self._open_rows and self._open_rows + rows > self._queue_rows):
             raise Overloaded
-        self._waiting.append(Job(rows, done, deadline, judged))
-        self._open_rows += rows.count
+        self._waiting.append(job)
+        self._open_rows += rows
         if not self._flush_planned and not self._running:
             self._flush_planned = True
             self._loop.call_soon(self._flush)
@@ -165,6 +165,11 @@ class Batcher:
         start = 0
         for job in jobs:
             stop = start + job.rows.count
+            if none is None:
+                observed.append(job.judged and not job.answered)
+                job.finish(Share(answers, start, stop))
+                start = stop
+                continue
             lacking = None if none is None else none[(none >= start) & (none < stop)]
             refused = lacking is not None and len(lacking) > 0
             observed.append(job.judged and not job.answered and not refused)

@@ -252,8 +252,11 @@ class FastProtocol(HttpToolsProtocol):
         self.transport.write(self._front.responses.bytes_of(answer, self.server_state.default_headers, closing))
         if closing:
             self.transport.close()
-        else:
+        elif self.pipeline or self.flow.read_paused:
             self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self._since = time.perf_counter()
 
     def on_response_complete(self) -> None:
         """As uvicorn's, but for its timer of idle connections: `sweep` looks after them."""

@@ -14,7 +14,7 @@ from pintle.contract.manifest import OUTLIERS
 from pintle.contract.metrics import ROUTE_DEFAULT, ROUTE_DIRECT
 from pintle.contract.token import Signer, derived_secret
 from pintle.serve.artifact import Artifact
-from pintle.serve.batching import Batcher
+from pintle.serve.batching import Batcher, Job
 from pintle.serve.feedback import Feedback
 from pintle.serve.http import (
     OK,
@@ -32,12 +32,12 @@ from pintle.serve.http import (
 )
 from pintle.serve.inference_protocol import server_metadata
 from pintle.serve.metrics import Metrics
-from pintle.serve.model_api import Paths, Read, model_api
+from pintle.serve.model_api import Paths, Read, Writer, model_api
 from pintle.serve.models import Batch, Model, Prediction
 from pintle.serve.monitor import Monitor
 from pintle.serve.outcome import Outcome
 from pintle.serve.report import log
-from pintle.serve.rows import RowReader
+from pintle.serve.rows import RowReader, Rows
 from pintle.serve.settings import Settings
 from pintle.serve.share import Share
 from pintle.serve.tokens import TokenWriter
@@ -172,28 +172,24 @@ class Handler:
             if request.content_encoding not in PLAIN:
                 request.body = inflate(request.body, request.content_encoding, self.settings.max_body_bytes)
             rows, write = read(request)
-            tokens = None if request.direct else self._tokens
-
-            def done(outcome: Share | Rejected) -> None:
-                if isinstance(outcome, Rejected):
-                    self.refuse(request, outcome, reply)
-                    return
-                try:
-                    found = write(outcome, tokens)
-                except Exception as fault:
-                    log("answer not written", "error", path=request.path, error=repr(fault)[:500])
-                    self.refuse(request, Rejected(500, "internal error", SERVER_ERROR), reply)
-                    return
-                if not request.direct:
-                    self.metrics.rows(rows.count)
-                self._count(request, OK)
-                reply(found)
-
             assert self._batcher is not None
-            deadline = request.started + self.settings.request_seconds
-            self._batcher.submit(rows, done, deadline, judged=not request.direct)
+            self._batcher.submit(Asked(self, request, reply, rows, write))
 
         return answer
+
+    def write(self, request: Request, share: Share, writer: Writer) -> Answer | Rejected:
+        """The answer to a request for predictions, counted."""
+        try:
+            if request.direct:
+                found = writer(share, None)
+                self._count(request, OK)
+                return found
+            found = writer(share, self._tokens)
+        except Exception as fault:
+            log("answer not written", "error", path=request.path, error=repr(fault)[:500])
+            return Rejected(500, "internal error", SERVER_ERROR)
+        self.metrics.answered(share.stop - share.start, time.perf_counter() - request.started)
+        return found
 
     def _observe(self, batch: Batch, prediction: Prediction) -> None:
         if self.monitor is not None:
@@ -208,6 +204,26 @@ class Handler:
         if path.startswith(("/v1/models/", "/v2/models/")):
             return f"this server has the model {identity.model}, version {identity.version}, only; no {path[:200]}"
         return f"no {path[:200]}; try POST /predict, or {self._paths.infer[0]} (Open Inference Protocol)"
+
+
+class Asked(Job):
+    """A request for predictions that waits for the model."""
+
+    __slots__ = ("_handler", "_reply", "_request", "_write")
+
+    def __init__(self, handler: Handler, request: Request, reply: Reply, rows: Rows, write: Writer) -> None:
+        super().__init__(rows, request.started + handler.settings.request_seconds, not request.direct)
+        self._handler = handler
+        self._request = request
+        self._reply = reply
+        self._write = write
+
+    def done(self, outcome: Share | Rejected) -> None:
+        found = self._handler.write(self._request, outcome, self._write) if isinstance(outcome, Share) else outcome
+        if isinstance(found, Rejected):
+            self._handler.refuse(self._request, found, self._reply)
+        else:
+            self._reply(found)
 
 
 def _not_loaded(_: Request, __: Reply) -> NoReturn:

@@ -213,6 +213,14 @@ class InferenceProtocol:
             if _switch(_parameters(item, f"output {item['name']}"), "binary_data", binary)
         )
 
+    def is_plain(self, request: InferRequest) -> bool:
+        """Whether the answer has nothing to repeat of the request."""
+        return request.id is None and request.outputs is self.output_names and not request.binary and self._usual.writes
+
+    def write_plain(self, share: Share, tokens: TokenWriter | None = None) -> Answer:
+        """The answer to a request that is plain, as `write` would have it."""
+        return self._usual.write(None, share, tokens)
+
     def write(self, request: InferRequest, share: Share, tokens: TokenWriter | None = None) -> Answer:
         """The answer, its tensors in row-major order.
 

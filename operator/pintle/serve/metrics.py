@@ -105,9 +105,12 @@ class Metrics:
         self._buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
         self._seconds += seconds
 
-    def rows(self, count: int) -> None:
-        """Count answered rows."""
-        self._rows += count
+    def answered(self, rows: int, seconds: float) -> None:
+        """Count one request that was answered with predictions, by the default route."""
+        self._rows += rows
+        self._requests[_ANSWERED] += 1
+        self._buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
+        self._seconds += seconds
 
     def dropped(self, reason: str, count: int) -> None:
         """Count rows that no bin will hold."""
@@ -170,6 +173,7 @@ class Metrics:
         return self.head(name, labels) + repr(value).encode() + b"\n"
 
 
+_ANSWERED = (names.RESULTS[0], names.ROUTE_DEFAULT)
 _REFERENCE = {
     "feature": (names.FEATURE_REFERENCE_RATIO, names.FEATURE_REFERENCE_SAMPLES, names.FEATURE_DRIFT_FLOOR),
     "output": (names.PREDICTION_REFERENCE_RATIO, names.PREDICTION_REFERENCE_SAMPLES, names.PREDICTION_DRIFT_FLOOR),

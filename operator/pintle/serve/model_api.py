@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pintle.serve.artifact import Artifact
-from pintle.serve.http import Answer, BadRequest, Request
+from pintle.serve.http import JSON, Answer, BadRequest, Request
 from pintle.serve.inference_protocol import InferenceProtocol
 from pintle.serve.models import Model
 from pintle.serve.openapi import DocsPage, document
@@ -67,6 +67,8 @@ def model_api(artifact: Artifact, model: Model, reader: RowReader, identity: Ide
     def read_infer(request: Request) -> tuple[Rows, Writer]:
         check_media(request, binary=True)
         asked = protocol.read(request.body, request.binary_header)
+        if protocol.is_plain(asked):
+            return asked.rows, protocol.write_plain
         return asked.rows, lambda share, tokens: protocol.write(asked, share, tokens)
 
     return ModelApi(
@@ -84,6 +86,8 @@ def model_api(artifact: Artifact, model: Model, reader: RowReader, identity: Ide
 
 def check_media(request: Request, binary: bool = False) -> None:
     """Raises BadRequest (415) for what is neither JSON nor, where that is taken, JSON with tensors in binary."""
+    if request.content_type == JSON and not request.binary_header:
+        return
     if request.binary_header:
         if not binary:
             raise BadRequest("only infer takes binary tensors: send data as JSON", 415)

@@ -178,8 +178,10 @@ class RowReader:
 
     def from_packed(self, values: list[Any], count: int) -> Rows | None:
         """As `from_matrix` where that needs no care; None where a value is missing or no number. Raises BadRequest."""
-        self._check_count(count)
         try:
+            if count == 1:
+                return Rows(1, self._pack(*values), [])
+            self._check_count(count)
             return Rows(count, struct.pack(f"{count * len(self._names)}f", *values), [])
         except (struct.error, OverflowError):
             return None

@@ -19,7 +19,7 @@ from pintle.serve.share import Share
 from pintle.serve.tensors import BYTES, NUMBER_DTYPES
 from pintle.serve.tokens import TokenWriter
 
-KEYS = frozenset(("name", "shape", "datatype", "data"))
+KEYS = ("name", "shape", "datatype", "data")
 
 
 class UsualInfer:
@@ -56,17 +56,17 @@ class UsualInfer:
         """The rows of a body, or None where it is not the usual one. Raises BadRequest, BadSchema."""
         if len(value) != 1 and not (len(value) == 2 and type(value.get("id")) is str):
             return None
-        item = value["inputs"][0]
-        if len(value["inputs"]) != 1 or type(item) is not dict or item.keys() != KEYS:
+        try:
+            (item,) = value["inputs"]
+            (count, width), data = item["shape"], item["data"]
+            usual = item["name"] == self._matrix_input and item["datatype"] in NUMBER_DTYPES and width == self._width
+        except (KeyError, TypeError, ValueError):
             return None
-        shape, data = item["shape"], item["data"]
-        if item["name"] != self._matrix_input or type(shape) is not list or type(data) is not list:
+        if not usual or len(item) != len(KEYS) or type(data) is not list:
             return None
-        if len(shape) != 2 or type(shape[0]) is not int or shape[0] < 1 or shape[1] != self._width:
+        if type(count) is not int or count < 1 or type(width) is not int or type(item["shape"]) is not list:
             return None
-        if type(shape[1]) is not int or type(item["datatype"]) is not str or item["datatype"] not in NUMBER_DTYPES:
-            return None
-        return self._reader.from_packed(data, shape[0])
+        return self._reader.from_packed(data, count)
 
     def _label_text(self, label: Any) -> bytes:
         return self._label_texts.get(label) or orjson.dumps(label_key(label) if self._named else label)

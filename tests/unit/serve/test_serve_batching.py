@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pintle.contract.manifest import Feature
-from pintle.serve.batching import Batcher
+from pintle.serve.batching import Batcher, Job
 from pintle.serve.http import Overloaded, Rejected
 from pintle.serve.models import Batch, Inputs, Prediction
 from pintle.serve.rows import Rows
@@ -38,6 +38,17 @@ class FakeModel:
         return Prediction(batch.numbers[:, 0])
 
 
+class Sent(Job):
+    """Gives its outcome to a future."""
+
+    def __init__(self, rows: Rows, deadline: float, judged: bool, answer: asyncio.Future[Any]) -> None:
+        super().__init__(rows, deadline, judged)
+        self._answer = answer
+
+    def done(self, outcome: Share | Rejected) -> None:
+        self._answer.set_result(outcome.prediction if isinstance(outcome, Share) else outcome)
+
+
 class Bench:
     """A batcher around a FakeModel, and the answers it gave."""
 
@@ -57,10 +68,7 @@ class Bench:
         with np.errstate(over="ignore"):
             rows = Rows(len(values), np.array(values, dtype=np.float32).tobytes(), [])
 
-        def done(outcome: Share | Rejected) -> None:
-            answer.set_result(outcome.prediction if isinstance(outcome, Share) else outcome)
-
-        self.batcher.submit(rows, done, time.perf_counter() + seconds, judged)
+        self.batcher.submit(Sent(rows, time.perf_counter() + seconds, judged, answer))
         return answer
 
 
