@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--verify", action="store_true", help="check the chain of hashes")
     audit.add_argument("--from-middle", action="store_true", help="older lines were rotated away: no fault")
     audit.add_argument("--of", metavar="NAME", default="", help="decisions about objects of this name only")
+    _backtest(add("backtest", "a recorded rollout, judged and decided again by the operator's own code"))
     return root
 
 
@@ -45,6 +46,37 @@ def _where(given: bool) -> argparse.ArgumentParser:
     return flags
 
 
+def _prometheus(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--prometheus", metavar="URL", help="the operator's; http://NAME.NAMESPACE.svc:PORT goes through the API server"
+    )
+    command.add_argument("--token-file", metavar="FILE", help="a bearer token for Prometheus")
+    command.add_argument("--ca-file", metavar="FILE", help="certificates (PEM) by which Prometheus is known")
+    command.add_argument("--phase", choices=("Canary", "Guard"), default=None, help="which of the two is meant")
+
+
+def _backtest(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", nargs="?", help="a recording (docs/backtest.md); - is standard input")
+    command.add_argument("--compare", action="store_true", help="what Careful, Balanced and Fast would have done, too")
+    command.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        help="another setting of spec.rollout: advanced.errors.margin=0.02, steps=5:60,50:300, sensitivity=Fast;"
+        " of the guard: guard.seconds=600",
+    )
+    command.add_argument("--all", action="store_true", help="every look, not only those at which something changed")
+    command.add_argument("--save", metavar="FILE", help="write what was read as a recording")
+    _prometheus(command)
+    command.add_argument("--deployment", metavar="NAME", help="with --prometheus: of which ModelDeployment")
+    command.add_argument("--from", dest="since", metavar="TIME", help="before the rollout: RFC 3339, or 3h (ago)")
+    command.add_argument("--to", dest="until", metavar="TIME", help="default: now")
+    command.add_argument("--tested", metavar="REVISION", help="the one that came; found out where there are two")
+    command.add_argument("--control", metavar="REVISION", help="the one that was there")
+    command.add_argument("--origin", metavar="TIME", help="when it got its first traffic; found out from the counters")
+    command.add_argument("--scrape-seconds", metavar="SECONDS", type=float, help="found out from the samples")
+
+
 def _looks(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     get = add("get", "a model with its versions, deployments, revisions, weights and runs")
     get.add_argument("model", metavar="MODEL", nargs="?", help="all models when left out")
@@ -53,6 +85,8 @@ def _looks(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     get.add_argument("--interval", metavar="SECONDS", type=float, default=2.0, help="between two looks (default 2)")
     why = add("why", "why an object is as it is, what it waits for, and the trail of what was decided")
     why.add_argument("name", metavar="NAME")
+    why.add_argument("--record", metavar="FILE", help="write its rollout or guard, or the last one, for backtest")
+    _prometheus(why)
     lineage = add("lineage", "from what serves back to version, run, code, data, parameters and trigger")
     lineage.add_argument("name", metavar="NAME", help="a ModelDeployment or a ModelVersion")
     runs = add("runs", "runs of a TrainingJob, newest first")

@@ -6,11 +6,11 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from pintle.cli import asking, audit, difference, errors, lineage, model_tree, run_list, why, why_text
+from pintle.cli import asking, audit, difference, errors, lineage, model_tree, record_live, run_list, why, why_text
+from pintle.cli.answer import Answer
+from pintle.cli.backtest import backtest
 from pintle.cli.errors import CliError, not_found
 from pintle.cli.facts import World, model_of, name_of
 from pintle.cli.kubectl import MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_JOB, Kubectl, Missing, Obj
@@ -22,16 +22,6 @@ SHORT = {
     "mver": MODEL_VERSION, "modelversion": MODEL_VERSION, "modelversions": MODEL_VERSION,
 }  # fmt: skip
 VERBS = ("promote", "pause", "resume", "abort", "retry", "rollback", "clear", "train")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command found: `view` for programs, `lines` (with colours) for people."""
-
-    kind: str
-    view: Mapping[str, Any]
-    lines: Sequence[str]
-    code: int = errors.DONE
 
 
 def now() -> datetime:
@@ -66,9 +56,12 @@ def runs(kubectl: Kubectl, arguments: argparse.Namespace) -> Answer:
 
 
 def explain(kubectl: Kubectl, arguments: argparse.Namespace) -> Answer:
-    """`why`."""
+    """`why`; with --record the rollout as a file that can be replayed."""
     namespace = kubectl.namespace()
     world = World.of(kubectl.objects(namespace))
+    if arguments.record:
+        deployment, _ = chosen(world, arguments.name, namespace, (MODEL_DEPLOYMENT,))
+        return record_live.record(kubectl, deployment, arguments)
     obj, others = chosen(world, arguments.name, namespace, (MODEL_DEPLOYMENT, TRAINING_JOB, MODEL_VERSION))
     view = why.explain(world, obj, now())
     hint = [f"There is also: {', '.join(others)}"] if others else []
@@ -195,5 +188,6 @@ COMMANDS: Mapping[str, Callable[[Kubectl, argparse.Namespace], Answer]] = {
     "runs": runs,
     "diff": diff,
     "audit": check,
+    "backtest": backtest,
     **dict.fromkeys(VERBS, say),
 }

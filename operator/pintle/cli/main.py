@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from pintle.cli import commands, errors, watching
+from pintle.cli.answer import Answer
 from pintle.cli.arguments import parser
 from pintle.cli.errors import CliError
 from pintle.cli.kubectl import Kubectl
@@ -42,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return errors.INTERRUPTED
 
 
-def printed(answer: commands.Answer, arguments: argparse.Namespace, stream: TextIO) -> str:
+def printed(answer: Answer, arguments: argparse.Namespace, stream: TextIO) -> str:
     """As asked for by -o; colours for a terminal only, and not with NO_COLOR."""
     view = {"apiVersion": SHAPE, "kind": answer.kind, **answer.view}
     if arguments.output == "json":

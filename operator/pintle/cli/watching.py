@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from pintle.cli import errors
-from pintle.cli.commands import Answer
+from pintle.cli.answer import Answer
 from pintle.cli.errors import CliError
 
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
