@@ -280,8 +280,8 @@ class Feature(ApiModel):
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
     """Name of the column."""
-    type: Annotated[str, Field(json_schema_extra=one_of("Number", "Integer", "String", "Boolean"))]
-    """Type of its values."""
+    type: Annotated[str, Field(json_schema_extra=one_of("Number", "Integer", "String", "Boolean", "Timestamp"))]
+    """Type of its values. A Timestamp is ISO 8601, and days since 1970 (UTC) to the model."""
     required: bool = Field(
         default=False, description="A missing value is an error; otherwise the model gets it as missing."
     )

@@ -5,7 +5,7 @@ Whole days are exact; float32 keeps the time of a day to within a minute and a h
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 SECONDS_OF_DAY = 86_400.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,3 +17,8 @@ def days_of(text: str) -> float:
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
     return (found - _EPOCH).total_seconds() / SECONDS_OF_DAY
+
+
+def text_of(days: float) -> str:
+    """The time that is so many days, to the microsecond: `days_of` gives the same float32 again."""
+    return (_EPOCH + timedelta(days=days)).isoformat()

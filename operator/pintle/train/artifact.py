@@ -11,7 +11,16 @@ import numpy as np
 
 from pintle.contract.digest import canonical, digest_bytes
 from pintle.contract.folders import EXAMPLE_FILE, MANIFEST_FILE, PROFILE_FILE
-from pintle.contract.manifest import BINARY, FORMAT_VERSION, MISSING_STRING, MODEL_FILES, REGRESSION, STRING_TYPE
+from pintle.contract.manifest import (
+    BINARY,
+    FORMAT_VERSION,
+    MISSING_STRING,
+    MODEL_FILES,
+    REGRESSION,
+    STRING_TYPE,
+    TIME_TYPE,
+)
+from pintle.contract.times import text_of
 from pintle.train.truth import Floats, Truth
 
 if TYPE_CHECKING:
@@ -101,6 +110,8 @@ def _value(value: Any, kind: str) -> Any:
         return None if value == MISSING_STRING else str(value)
     if np.isnan(value):
         return None
+    if kind == TIME_TYPE:
+        return text_of(float(value))
     if kind == "Boolean":
         return bool(value)
     # The shortest decimal that is this float32 again.

@@ -1,19 +1,21 @@
 """Columns as a model meets them, and what is wrong with those that cannot be brought there.
 
-Number, Integer and Boolean become float32 with NaN for a missing value, String becomes str with "" for a missing one:
-what a server feeds the model. The time column becomes a UTC timestamp, the key stays as it is.
+Number, Integer, Boolean and Timestamp become float32 with NaN for a missing value, String becomes str with "" for a
+missing one: what a server feeds the model. The time column becomes a UTC timestamp, the key stays as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pintle.contract.manifest import BINARY, MISSING_STRING, MULTICLASS, REGRESSION
+from pintle.contract.manifest import BINARY, MISSING_STRING, MULTICLASS, REGRESSION, TIME_TYPE
+from pintle.contract.times import SECONDS_OF_DAY
 
 EXAMPLES = 3
 
@@ -55,6 +57,8 @@ def feature_column(frame: pd.DataFrame, feature: Mapping[str, Any], findings: Fi
         findings.add(name, "value is present", raw.isna(), raw)
     if kind == "String":
         return _strings(raw, feature, findings)
+    if kind == TIME_TYPE:
+        return _days(raw, feature, findings)
     return _numbers(raw, feature, kind, findings)
 
 
@@ -100,6 +104,18 @@ def key_column(frame: pd.DataFrame, name: str, findings: Findings) -> pd.Series:
         return pd.Series([None] * len(frame), index=frame.index)
     findings.add(name, "key is present", frame[name].isna(), frame[name])
     return frame[name]
+
+
+def _days(raw: pd.Series, feature: Mapping[str, Any], findings: Findings) -> pd.Series:
+    """As `contract.times`: days since 1970 in UTC; numbers are no times, because nobody knows their unit."""
+    if pd.api.types.is_datetime64_any_dtype(raw):
+        times = pd.to_datetime(raw, utc=True)
+    else:
+        texts = raw.astype("object").where(raw.map(lambda value: isinstance(value, str | datetime | date)), None)
+        times = pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601")
+    findings.add(str(feature["name"]), "is a time (ISO 8601)", times.isna() & raw.notna(), raw)
+    days = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / SECONDS_OF_DAY
+    return days.astype("float32")
 
 
 def _numbers(raw: pd.Series, feature: Mapping[str, Any], kind: str, findings: Findings) -> pd.Series:

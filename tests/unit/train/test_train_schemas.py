@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pintle.contract.times import days_of
+from pintle.train.artifact import _value
+from pintle.train.columns import Findings, feature_column
 from pintle.train.outcome import Refusal
 from pintle.train.schemas import canonical_frame, check_labels, complete, refuse_if_wrong, report
 
@@ -33,6 +36,32 @@ def test_types_are_inferred_from_the_rows() -> None:
     expected = {"flag": "Boolean", "maybe": "Boolean", "count": "Integer", "size": "Number", "name": "String"}
     assert types == expected
     assert len(notes) == 2
+
+
+@pytest.mark.parametrize("convert", [list, pd.to_datetime])
+def test_a_time_becomes_the_days_that_a_server_feeds(convert: Any) -> None:
+    """As text or as datetimes, with the server's own definition; and back to text in the example."""
+    texts = ["2013-01-01", "2024-02-29T12:34:56", "1969-12-31T23:00:00"]
+    column = {"type": "Timestamp", "name": "t"}
+    frame = pd.DataFrame({"t": texts if convert is list else convert(texts, format="ISO8601")})
+    findings = Findings("train", 3)
+    found = feature_column(frame, column, findings)
+    assert not findings.items
+    assert found.dtype == "float32"
+    assert found.tolist() == [float(np.float32(days_of(text))) for text in texts]
+    for value in found:
+        assert np.float32(days_of(_value(value, "Timestamp"))) == value
+
+
+@pytest.mark.parametrize(("values", "rows"), [([1, 2], 2), (["2013-01-01", "soon"], 1), ([True, None], 1)])
+def test_what_is_no_time_is_reported(values: list[Any], rows: int) -> None:
+    """Numbers too: their unit is a guess. A missing time is missing."""
+    findings = Findings("train", 2)
+    feature_column(pd.DataFrame({"t": values}), {"type": "Timestamp", "name": "t"}, findings)
+    assert [(item.rule, item.rows) for item in findings.items] == [("is a time (ISO 8601)", rows)]
+    findings = Findings("train", 1)
+    assert feature_column(pd.DataFrame({"t": [None]}), {"type": "Timestamp", "name": "t"}, findings).isna().all()
+    assert not findings.items
 
 
 def test_target_must_be_known() -> None:
