@@ -73,7 +73,7 @@ def main_tables() -> list[Table]:
             if scene_.burst > 1:
                 plain = cell(scene_, Rule(dispersion=False), peers=False)
                 without = WITHOUT[rate, scene_.spread]
-                lines.append(Line("    the same without dispersion", plain, OURS_ALONE, without))
+                lines.append(Line(f"    over {scene_.spread} s, without dispersion", plain, OURS_ALONE, without))
         title = f"Canary {rate} row(s)/s, share 10 %, alpha .01, 30 min, a look every second"
         made.append(Table(title, COLUMNS, tuple(lines)))
     return made

@@ -117,9 +117,10 @@ class Printed:
     def say(self, words: Words) -> None:
         """What is no share."""
         print(f"\n{words.name}", flush=True)
-        lines = list(words.lines())
-        for line in lines:
+        lines = []
+        for line in words.lines():
             print(f"  {line}", flush=True)
+            lines.append(line)
         self.tables[words.name] = {line: {} for line in lines}
 
     def finish(self, json_file: str | None) -> None:
