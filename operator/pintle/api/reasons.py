@@ -85,6 +85,7 @@ REPLACING = "Replacing"
 DRAINING = "Draining"
 COMPLETE = "Complete"
 REVISION_NOT_READY = "RevisionNotReady"
+AWAITING_GATEWAY = "AwaitingGateway"
 ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
 ROUTE_CONFLICT = "RouteConflict"
 SCALED_TO_ZERO = "ScaledToZero"
@@ -356,9 +357,12 @@ REASONS: dict[str, Meaning] = {
         "The new revision was not ready within progressDeadlineSeconds; the old one goes on serving.",
         "`kubectl describe pod` and `kubectl logs` of the revision; then change runtime or version.",
     ),
+    AWAITING_GATEWAY: Meaning(
+        _MD, "The HTTPRoute is new, and no Gateway has answered to it yet.", "Wait; half a minute is allowed for it."
+    ),
     ROUTE_NOT_ACCEPTED: Meaning(
         _MD,
-        "The Gateway does not accept the HTTPRoute.",
+        "The Gateway does not accept the HTTPRoute, or none answers to it.",
         "The message is the gateway's; check traffic.gateway.parentRefs and its allowedRoutes.",
     ),
     ROUTE_CONFLICT: Meaning(

@@ -27,6 +27,7 @@ HARMLESS = frozenset(
         reasons.STEPPING,
         reasons.AWAITING_EVIDENCE,
         reasons.GUARDING,
+        reasons.AWAITING_GATEWAY,
         reasons.PAUSED,
         reasons.OBSERVING,
     )

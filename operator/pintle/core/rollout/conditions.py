@@ -6,8 +6,9 @@ The table of the three is the golden file tests/golden/rollout/conditions.txt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pintle.api import reasons
@@ -19,6 +20,9 @@ from pintle.core.rollout.move import Move
 from pintle.core.rollout.record import Record
 from pintle.core.rollout.trial import same_trial
 from pintle.core.rollout.trouble import trouble
+
+GATEWAY_SECONDS = timedelta(seconds=30)
+"""A gateway takes a moment to answer to a route that is new: nobody needs to look before this is over."""
 
 
 @dataclass(frozen=True)
@@ -127,15 +131,30 @@ def _no_pods(state: State) -> Found:
 
 
 def _not_accepted(state: State) -> Found:
-    """What the gateways say about the route. One that has not answered yet has not accepted."""
+    """What the gateways say about the route. One that does not answer in time has not accepted."""
     look = state.look
     if look.gateway is None:
         return None
-    parents = ((look.fleet.route or {}).get("status") or {}).get("parents") or ()
+    parents = _parents(look)
     if not parents:
-        return reasons.ROUTE_NOT_ACCEPTED, "no gateway has answered to the HTTPRoute yet"
+        names = ", ".join(parent.name for parent in look.gateway.parentRefs)
+        if answer_due(look) is not None or look.fleet.route is None:
+            return reasons.AWAITING_GATEWAY, f"gateway {names} has not answered to the new HTTPRoute yet"
+        return reasons.ROUTE_NOT_ACCEPTED, f"gateway {names} does not answer to the HTTPRoute: is there one?"
     refusals = [refusal for parent in parents for refusal in _refusals(parent)]
     return (reasons.ROUTE_NOT_ACCEPTED, "; ".join(refusals)) if refusals else None
+
+
+def answer_due(look: Look) -> timedelta | None:
+    """How much longer a gateway may take for its first answer to a route; None where none is waited for."""
+    if look.gateway is None or look.fleet.route is None or _parents(look):
+        return None
+    left = GATEWAY_SECONDS - look.since(str(look.fleet.route["metadata"].get("creationTimestamp", "")))
+    return left if left > timedelta(0) else None
+
+
+def _parents(look: Look) -> Sequence[Mapping[str, Any]]:
+    return ((look.fleet.route or {}).get("status") or {}).get("parents") or ()
 
 
 def _refusals(parent: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from pintle.core.plan import Plan, Policy
 from pintle.core.rollout import told
 from pintle.core.rollout.alias import claim
 from pintle.core.rollout.children import changes, traffic
-from pintle.core.rollout.conditions import State, conditions
+from pintle.core.rollout.conditions import State, answer_due, conditions
 from pintle.core.rollout.deeds import Deed
 from pintle.core.rollout.leaving import leave
 from pintle.core.rollout.look import Look, look_at
@@ -51,7 +51,7 @@ def plan(observed: DeploymentObserved, now: datetime, policy: Policy) -> Plan:
         status=changed(observed.parent, status),
         delete=children.delete + leaving.deletes,
         events=told.events(deeds) + transitions(observed.parent, found),
-        requeue_after=soonest(move.wake, leaving.wake, positive(letting_down(look)), watching.wake),
+        requeue_after=soonest(move.wake, leaving.wake, positive(letting_down(look)), watching.wake, answer_due(look)),
         why=_why(look, move, deeds),
         decisions=told.decisions(deeds) + watching.decisions,
         notify=told.notices(look, deeds) + watching.notices,

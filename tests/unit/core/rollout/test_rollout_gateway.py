@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pintle.contract import names
 
 from tests.builders import START, model_deployment
@@ -32,12 +34,45 @@ def test_a_route_that_is_not_accepted_is_said() -> None:
     assert "NoMatchingParent" in serving.status["conditions"][2]["message"]
 
 
-def test_a_route_that_no_gateway_answers_to_is_not_accepted() -> None:
-    """Silence is no consent."""
+def silent() -> Serving:
+    """Its route has just been made, and no gateway answers."""
     serving = Serving(model_deployment().gateway().obj())
     serving.gateway_says = None
+    serving.until(lambda s: s.route is not None)
+    return serving
+
+
+def test_a_gateway_may_take_a_moment_to_answer() -> None:
+    """Until half a minute is over nobody is warned; the operator looks again then, and at the answer."""
+    serving = silent()
+    serving.world.tick(10)
+    plan = serving.act()
+    assert serving.conditions()["Ready"] == ("False", "AwaitingGateway")
+    assert plan.requeue_after is not None
+    assert plan.requeue_after <= timedelta(seconds=20)
+    serving.world.tick(1)
+    serving.gateway_says = ("Accepted", "True")
+    serving.pods()
+    assert not [event for event in (*plan.events, *serving.act().events) if event.type == "Warning"]
+    assert serving.conditions()["Ready"] == ("True", "Ready")
+
+
+def test_a_gateway_that_refuses_is_said_at_once() -> None:
+    """A refusal is an answer: nothing is waited for."""
+    serving = silent()
+    serving.gateway_says = ("Accepted", "False")
+    serving.pods()
+    serving.act()
+    assert serving.conditions()["Ready"] == ("False", "RouteNotAccepted")
+
+
+def test_a_route_that_no_gateway_answers_to_is_not_accepted() -> None:
+    """Silence is no consent: there is no such gateway, and the message names it."""
+    serving = silent()
     serving.converge()
     assert serving.conditions()["Ready"] == ("False", "RouteNotAccepted")
+    (ready,) = [item for item in serving.status["conditions"] if item["type"] == "Ready"]
+    assert "gateway pintle does not answer" in ready["message"]
 
 
 def test_a_changed_gateway_changes_the_route_only() -> None:
