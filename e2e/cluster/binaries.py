@@ -59,7 +59,6 @@ PROMTOOL = GoBinary(
     package="github.com/prometheus/prometheus/cmd/promtool",
     tags=PROMETHEUS.tags,
     linker_flags=PROMETHEUS.linker_flags,
-    shared=_ADDONS,
 )
 """Tests of the chart's rules run it where it has been built; the cluster does not need it."""
 VERSITYGW = GoBinary("versitygw", "v1.8.0", package="github.com/versity/versitygw/cmd/versitygw")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from pintle.contract.profile import reference_ratios
 from pintle.contract.psi import psi
 
-from e2e.cluster.binaries import PROMTOOL
+from e2e.cluster.binaries import PROMETHEUS, PROMTOOL
 
 FILE = Path(__file__).parent / "rules" / "recording_test.yaml"
 WHERE = "no promtool: python -c 'from e2e.cluster.binaries import PROMTOOL; PROMTOOL.path()' builds it"
@@ -52,3 +53,14 @@ def test_the_answers_are_those_of_the_formula() -> None:
     assert repr(expected.psi) in text
     assert repr(expected.low) in text
     assert all(repr(ratio) in text for ratio in reference_ratios([400, 600, 0]))
+
+
+def test_the_tool_is_that_of_the_prometheus_in_use() -> None:
+    """Both modules require the same version of it."""
+    wanted = [
+        re.search(r"github.com/prometheus/prometheus (v\S+)", (binary.module / "go.mod").read_text())
+        for binary in (PROMETHEUS, PROMTOOL)
+    ]
+    assert wanted[0] is not None
+    assert wanted[1] is not None
+    assert wanted[0][1] == wanted[1][1]
