@@ -205,5 +205,3 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.0 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
-
-// The ACME client with its hundred and eighty DNS providers is left out, see there.
