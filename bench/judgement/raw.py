@@ -60,13 +60,20 @@ def _pod(
 
 def judged(scene: Scene, mishap: Mishap, rng: np.random.Generator) -> tuple[float, float]:
     """One rollout, looked at every second: seconds to Fail (infinite: never) and canary rows by then."""
-    before = samples(past(scene, 1, rng), "stable", ORIGIN - HISTORY, mishap, rng)
-    history = control_history(before, "stable", ORIGIN, SETTINGS)
-    canary, stable = rollouts(scene, 1, rng)
+    before = past(scene, 1, rng)
+    return through_trial(before, *rollouts(scene, 1, rng), mishap, rng)
+
+
+def through_trial(
+    before: Arms, canary: Arms, stable: Arms, mishap: Mishap, rng: np.random.Generator
+) -> tuple[float, float]:
+    """The same for streams [T, 1] that are known."""
+    past_series = samples(before, "stable", ORIGIN - HISTORY, mishap, rng)
+    history = control_history(past_series, "stable", ORIGIN, SETTINGS)
     series = samples(canary, "canary", ORIGIN, mishap, rng) + samples(stable, "stable", ORIGIN, mishap, rng)
     trial = Trial("canary", "stable", ORIGIN, SETTINGS, history)
     fed = [0] * len(series)
-    for second in range(scene.seconds):
+    for second in range(len(canary.rows)):
         until = ORIGIN + second + 1.25
         look = []
         for place, item in enumerate(series):
