@@ -68,8 +68,8 @@ SERVING: tuple[Guard, ...] = (
     Guard(
         test="test_a_version_is_served_through_the_gateway",
         file="operator/pintle/serve/rows.py",
-        line="                self._check_types(values, row, index)\n",
-        instead="                pass\n",
+        line="            self._check_types(values, row, index)\n",
+        instead="            pass\n",
         why="a value of the wrong type is the client's error, named by column",
     ),
     Guard(
@@ -280,6 +280,20 @@ RETRAINING: tuple[Guard, ...] = (
         why="the newest version that is Ready is the champion where none has the alias",
     ),
     Guard(
+        test="test_a_worse_candidate_is_refused_and_kept",
+        file=f"{CORE}/training/governor.py",
+        line=" * (1 << min(refusals, LONGEST_BACK_OFF))\n",
+        instead="\n",
+        why="the cooldown doubles with each candidate that was refused",
+    ),
+    Guard(
+        test="test_data_that_break_the_schema_train_nothing_by_themselves",
+        file=f"{CORE}/training/governor.py",
+        line="    if facts.failures < limit:\n",
+        instead="    if facts.failures < limit + 100:\n",
+        why="after maxConsecutiveFailures nothing starts by itself",
+    ),
+    Guard(
         test="test_data_that_break_the_schema_train_nothing_by_themselves",
         file=f"{CORE}/training/memory.py",
         line="    if counts_as_failure(entry):\n",
@@ -299,6 +313,41 @@ RETRAINING: tuple[Guard, ...] = (
         line=" if trigger is not None and trigger.key not in memory.seen)",
         instead=" if trigger is not None)",
         why="the id of a person's word is answered once",
+    ),
+    Guard(
+        test="test_the_brakes_hold_and_a_person_goes_on",
+        file=f"{CORE}/training/governor.py",
+        line='f"Run {facts.going} goes on; one at a time.") if facts.going else None\n',
+        instead='f"Run {facts.going} goes on.") if facts.going and not trigger else None\n',
+        why="one run at a time, whoever asks",
+    ),
+    Guard(
+        test="test_the_brakes_hold_and_a_person_goes_on",
+        file=f"{CORE}/training/governor.py",
+        line='    if facts.policy.mode != "Off":\n',
+        instead='    if facts.policy.mode != "Never":\n',
+        why="with mode Off nothing starts by itself",
+    ),
+    Guard(
+        test="test_the_brakes_hold_and_a_person_goes_on",
+        file=f"{CORE}/training/retrain.py",
+        line="    rows = max(look.spec.retrainPolicy.minNewRows, 1 if facts.refusals else 0)\n",
+        instead="    rows = 0\n",
+        why="a run by itself needs minNewRows rows that no run has used",
+    ),
+    Guard(
+        test="test_drift_retrains_once_not_twice",
+        file=f"{CORE}/training/retrain.py",
+        line=" if trigger is not None and trigger.key not in memory.seen)",
+        instead=" if trigger is not None)",
+        why="a drift that lasts is answered by one run",
+    ),
+    Guard(
+        test="test_drift_retrains_once_not_twice",
+        file=f"{CORE}/training/governor.py",
+        line="    if not trigger.is_cause or trigger.source not in facts.waiting:\n",
+        instead="    if trigger.is_cause or trigger.source not in facts.waiting:\n",
+        why="a deployment that does not serve the newest version yet gets no other",
     ),
 )
 
@@ -323,6 +372,13 @@ ROLLOUT: tuple[Guard, ...] = (
         line="    record = record.refuse(bad, why, look.time).with_(\n",
         instead="    record = record.with_(\n",
         why="what was taken back is refused, or it would come again",
+    ),
+    Guard(
+        test="test_a_crash_looping_canary_gets_no_traffic",
+        file=f"{CORE}/rollout/trouble.py",
+        line='    if ended.get("exitCode"):\n',
+        instead='    if ended.get("exitCode", 0) < 0:\n',
+        why="a container that ended is told by its exit code, whatever the kubelet waits for meanwhile",
     ),
     Guard(
         test="test_a_differently_scoring_candidate_is_promoted",
@@ -408,4 +464,66 @@ ROLLOUT: tuple[Guard, ...] = (
     ),
 )
 
-GUARDS: tuple[Guard, ...] = OPERATOR + SERVING + TRAINING + ENDINGS + STORAGE + RETRAINING + ROLLOUT
+NEIGHBOURS: tuple[Guard, ...] = (
+    Guard(
+        test="test_one_name_in_two_namespaces_is_two_models",
+        file="operator/pintle/controller/watching/trials.py",
+        line="found.get((case.spec.namespace, case.spec.deployment), [])",
+        instead="[one for key, every in found.items() if key[1] == case.spec.deployment for one in every]",
+        why="counters of another namespace are nobody's here, whatever their names",
+    ),
+)
+
+DISTURBED: tuple[Guard, ...] = (
+    Guard(
+        test="test_prometheus_down_in_a_canary_holds_and_resumes",
+        file=f"{CORE}/rollout/steps.py",
+        line="    return _blind(look) if look.sight.blind else None\n",
+        instead="    return None\n",
+        why="a rollout that cannot be judged holds, and says so",
+    ),
+    Guard(
+        test="test_the_operator_is_killed_at_every_step_of_a_rollout",
+        file=f"{CORE}/rollout/record.py",
+        line="                course=Course.from_dict(raw),\n",
+        instead="""                course=Course.from_dict(raw)
+                if str(raw["since"]) >= globals().setdefault("BEGAN", format_time(datetime.now(UTC)))
+                else Course(),
+""",
+        why="how far a rollout is stands in the route, not in the process",
+    ),
+    Guard(
+        test="test_of_two_operators_one_acts_and_the_other_takes_over",
+        file="operator/pintle/controller/lease.py",
+        line='        if holder in ("", self._identity.holder):\n',
+        instead="        if holder is not None:\n",
+        why="a Lease that another holds is not taken",
+    ),
+    Guard(
+        test="test_a_stale_leader_raises_no_refused_revision",
+        file="operator/pintle/controller/effects.py",
+        line="""(body, manager=names.FIELD_MANAGER, timeout=self._time_out())
+        except (Conflict, NotFound) as error:
+""",
+        instead="""(
+                {**body, "metadata": {key: value for key, value in metadata.items() if key != "resourceVersion"}},
+                manager=names.FIELD_MANAGER,
+                timeout=WRITE_TIMEOUT,
+            )
+        except (Conflict, NotFound) as error:
+""",
+        why="traffic is written by the holder of the Lease, and upon the very state that was looked at",
+    ),
+)
+
+GUARDS: tuple[Guard, ...] = (
+    *OPERATOR,
+    *SERVING,
+    *TRAINING,
+    *ENDINGS,
+    *STORAGE,
+    *RETRAINING,
+    *ROLLOUT,
+    *NEIGHBOURS,
+    *DISTURBED,
+)

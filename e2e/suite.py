@@ -61,7 +61,11 @@ STAGES = {
         Stage("cluster", [sys.executable, "-m", "e2e.cluster", "up"]),
         pytest_stage("integration", "-n", "2", "tests/integration"),
         Stage("install", [sys.executable, "-m", "e2e.install"]),
-        pytest_stage("e2e", "-n", os.environ.get("PINTLE_E2E_WORKERS", "4"), "e2e/tests"),
+        pytest_stage(
+            "e2e", "-n", os.environ.get("PINTLE_E2E_WORKERS", "4"), "-m", "not soak and not disturbs", "e2e/tests"
+        ),
+        # What takes the operator or Prometheus away from everybody comes last, one by one.
+        pytest_stage("disturbed", "-m", "disturbs and not soak", "e2e/tests"),
     ],
     "soak": lambda: [
         Stage("cluster", [sys.executable, "-m", "e2e.cluster", "up"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -16,6 +17,23 @@ from e2e.kubectl import Kubectl
 
 RUN_ID = os.environ.get("PINTLE_RUN_ID") or os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(4)
 RUN_LABEL = "pintle-e2e/run"
+
+
+DISTURBS = "disturbs"
+"""Marks tests that take the operator or Prometheus away from everybody: they run one by one, after the others."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{DISTURBS}: takes operator or Prometheus away from all other tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Beside others, tests that disturb would fail these and not themselves."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        alone = pytest.mark.skip(reason=f"disturbs the tests beside it: run it by itself, pytest -m {DISTURBS}")
+        for item in items:
+            if item.get_closest_marker(DISTURBS):
+                item.add_marker(alone)
 
 
 @dataclass(frozen=True)
@@ -34,15 +52,31 @@ def world() -> World:
     return World(kubeconfig=doors.kubeconfig, gateway=doors.gateway, prometheus=doors.prometheus)
 
 
-@pytest.fixture
-def kube(world: World, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
+@contextmanager
+def fresh_namespace(world: World, about: str) -> Iterator[Kubectl]:
     """kubectl in a fresh namespace that enforces Pod Security "restricted"; removed afterwards."""
-    name = f"e2e-{request.node.name[5:35].lower().replace('_', '-').strip('-')}-{secrets.token_hex(2)}"
+    name = f"e2e-{about[:30].lower().replace('_', '-').strip('-')}-{secrets.token_hex(2)}"
     admin = Kubectl(world.kubeconfig)
     labels = {RUN_LABEL: RUN_ID, "pod-security.kubernetes.io/enforce": "restricted"}
     admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-    yield Kubectl(world.kubeconfig, name)
-    admin.run("delete", "namespace", name, "--wait=false")
+    try:
+        yield Kubectl(world.kubeconfig, name)
+    finally:
+        admin.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def kube(world: World, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
+    """A namespace of the test's own."""
+    with fresh_namespace(world, request.node.name[5:]) as made:
+        yield made
+
+
+@pytest.fixture
+def other_kube(world: World, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
+    """A second one, of another team."""
+    with fresh_namespace(world, f"other-{request.node.name[5:]}") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from e2e.kubectl import Kubectl, condition
-from e2e.tests.objects import TRAIN, config_map, load_claim, months, restricted_pod, training_job
+from e2e.tests.conftest import World
+from e2e.tests.objects import TRAIN, config_map, load_claim, model_deployment, months, restricted_pod, training_job
+from e2e.tests.rolling import Rolling
 
 MONTHS = months(6)
 NOT_WORSE = {"metric": "brier", "comparedTo": "Champion", "require": "NotWorse", "margin": "0.05"}
@@ -89,23 +93,34 @@ def test_data_that_land_are_trained_once_and_against_the_champion(ready: Kubectl
     assert len(status["runs"]) == 2
 
 
-def test_a_worse_candidate_is_refused_and_kept(ready: Kubectl) -> None:
-    """A model that has learned less than the champion is registered with the figures that beat it, and not Ready."""
+def test_a_worse_candidate_is_refused_and_kept(ready: Kubectl, runner_image: str) -> None:
+    """A model that has learned less than the champion is registered with the figures that beat it, and not Ready.
+
+    After it the cooldown is twice as long.
+    """
     ready.apply(training_job())
     until(ready, ended(1))
     ready.wait("modelversion", "late-v1", "Ready", timeout=120)
     gates = [{"metric": "brier", "comparedTo": "Champion"}]
-    ready.apply(training_job(gates=gates, hyperparameters=[{"name": "c", "value": "0.0001"}]))
+    worse = {"gates": gates, "hyperparameters": [{"name": "c", "value": "0.0001"}]}
+    ready.apply(training_job(**worse))
     status = until(ready, ended(2))
     assert status["runs"][0]["reason"] == "GatesFailed"
     version = ready.wait_reason("modelversion", "late-v2", "Ready", "GatesFailed", timeout=120)
     assert version["spec"]["gates"][0]["message"].endswith("is worse than v1")
     assert status["latestVersion"] == 1
+    ready.apply(training_job(**worse, triggers=POLLING, retrainPolicy={"cooldownSeconds": 1000}))
+    land(ready, runner_image, 4)
+    message = until(ready, held("Cooldown"), 120)["governor"]["message"]
+    assert message == "Cooldown of 2000 s after the last run, doubled for 1 refused."
 
 
 def test_data_that_break_the_schema_train_nothing_by_themselves(ready: Kubectl, runner_image: str) -> None:
-    """The run that they start says what is wrong, makes no version, and the same data start no other."""
-    ready.apply(training_job(triggers=POLLING, retrainPolicy=FREE))
+    """The run that they start says what is wrong, makes no version, and the same data start no other.
+
+    As many failures in a row as are allowed hold back what other data would start.
+    """
+    ready.apply(training_job(triggers=POLLING, retrainPolicy={**FREE, "maxConsecutiveFailures": 1}))
     until(ready, ended(1))
     land(ready, runner_image, 4, broken=True)
     newest = until(ready, ended(2))["runs"][0]
@@ -114,22 +129,34 @@ def test_data_that_break_the_schema_train_nothing_by_themselves(ready: Kubectl, 
     status = listed_again(ready, newest["name"])
     assert len(status["runs"]) == 2
     assert status["governor"]["consecutiveFailures"] == 1
+    land(ready, runner_image, 5)
+    status = until(ready, held("ConsecutiveFailures"), 120)
+    assert condition({"status": status}, "RetrainHeld")["status"] == "True"
+    assert len(status["runs"]) == 2
     assert [version["metadata"]["name"] for version in ready.list("mver")] == ["late-v1"]
 
 
 def test_the_brakes_hold_and_a_person_goes_on(ready: Kubectl, runner_image: str) -> None:
-    """Suggest, cooldown and budget, each by its reason; a person's word runs whatever they say, and once."""
+    """Each brake by its reason; a person's word runs whatever they say, one at a time, and once."""
     ready.apply(training_job(triggers=POLLING, retrainPolicy={**FREE, "mode": "Suggest"}))
     until(ready, ended(1))
     land(ready, runner_image, 4)
     until(ready, held("Suggested"), 120)
     found = ready.wait("tj", "late", "RetrainSuggested")
     assert "2013-04" in condition(found, "RetrainSuggested")["message"]
+    ready.apply(training_job(triggers=POLLING, retrainPolicy={**FREE, "mode": "Off"}))
+    until(ready, held("TurnedOff"), 60)
+    ready.apply(training_job(triggers=POLLING, retrainPolicy=FREE, suspend=True))
+    until(ready, held("Suspended"), 60)
     ready.apply(training_job(triggers=POLLING, retrainPolicy={**FREE, "cooldownSeconds": 86400}))
     status = until(ready, held("Cooldown"), 60)
     assert status["governor"]["retryTime"]
     assert not condition({"status": status}, "RetrainSuggested")
     ask(ready, "one")
+    until(ready, lambda status: len(status["runs"]) == 2)
+    ask(ready, "at once")
+    until(ready, held("RunGoing"), 60)
+    ready.run("annotate", "tj", "late", "pintle.dev/run-")
     status = until(ready, ended(2))
     assert status["runs"][0]["trigger"] == {"kind": "Person", "id": "one", "source": "ann"}
     ready.apply(training_job(triggers=POLLING, retrainPolicy={**FREE, "maxPerDay": 1}))
@@ -137,10 +164,81 @@ def test_the_brakes_hold_and_a_person_goes_on(ready: Kubectl, runner_image: str)
     assert until(ready, ended(3))["runs"][0]["trigger"]["kind"] == "NewData"
     land(ready, runner_image, 6)
     until(ready, held("DailyBudget"), 120)
+    ready.apply(training_job(triggers=POLLING, retrainPolicy={**FREE, "minNewRows": 100000}))
+    newest = until(ready, ended(4))["runs"][0]
+    assert (newest["trigger"]["kind"], newest["reason"], newest.get("version")) == ("NewData", "NeedMoreData", None)
     ask(ready, "one", by="bob")
     ask(ready, "two")
-    status = until(ready, ended(4))
+    status = until(ready, ended(5))
     asked = [run["trigger"].get("id") for run in status["runs"] if run["trigger"]["kind"] == "Person"]
     assert asked == ["two", "one"]
     reasons = {event["reason"] for event in ready.list("events") if event["involvedObject"]["kind"] == "TrainingJob"}
-    assert {"Suggested", "Cooldown", "DailyBudget"} <= reasons
+    assert {"Suggested", "TurnedOff", "Suspended", "Cooldown", "RunGoing", "DailyBudget"} <= reasons
+
+
+# A look every two seconds at the last ten; drift and its end are found by two looks in a row.
+WATCHED = {
+    "monitoring": {
+        "drift": {"windows": [{"seconds": 10, "floor": "7d"}], "periodSeconds": 2, "forPeriods": 2},
+    },
+    "retrain": {"trainingJobRef": {"name": "late"}, "causes": ["FeatureDrift"]},
+}
+
+
+@dataclass
+class Weather:
+    """Makes request bodies as the training rows are; `gale` is added to the wind."""
+
+    gale: float = 0.0
+    rng: random.Random = field(default_factory=lambda: random.Random(5))
+
+    def __call__(self) -> dict[str, Any]:
+        wind = self.gale + self.rng.uniform(0, 30)
+        return {
+            "rows": [{"carrier": self.rng.choice(["AA", "UA", "B6"]), "hour": self.rng.randrange(24), "wind": wind}]
+        }
+
+
+def test_drift_retrains_once_not_twice(ready: Kubectl, runner_image: str, world: World) -> None:
+    """One run for a drift, however long it lasts; the next is held until its version serves, and is for new data."""
+    ready.apply(training_job(retrainPolicy=FREE))
+    until(ready, ended(1))
+    land(ready, runner_image, 4)
+    rolling = Rolling(ready, world)
+
+    def serve(version: int) -> None:
+        ready.apply(model_deployment(path=f"/{ready.namespace}/late", version=version, **WATCHED))
+
+    def drifts(answer: str) -> dict[str, Any]:
+        return rolling.until(
+            f"drift {answer}", lambda s: condition({"status": s}, "FeatureDrift").get("status") == answer
+        )
+
+    ready.wait("mver", "late-v1", "Ready", timeout=120)
+    serve(1)
+    ready.wait("mdep", "late", "Ready", timeout=120)
+    weather = Weather()
+    with rolling.load(weather):
+        drifts("False")
+        weather.gale = 60.0
+        newest = until(ready, ended(2))["runs"][0]
+        assert (newest["trigger"]["kind"], newest["trigger"]["source"]) == ("FeatureDrift", "late")
+        assert newest["trigger"]["message"].startswith("wind: PSI ")
+        assert newest["version"] == 2
+        ready.wait("mver", "late-v2", "Ready", timeout=120)
+        # It drifts as before, and nothing asks any more.
+        assert len(drifts("True")["causes"]) == 1
+        assert "refused" not in until(ready, ended(2))["governor"]
+        weather.gale = 0.0
+        drifts("False")
+        weather.gale = 60.0
+        until(ready, held("CandidateWaiting"), 60)
+        ready.apply(training_job(retrainPolicy={**FREE, "cooldownSeconds": 86400}))
+        serve(2)
+        rolling.until("drift of the new one", lambda s: s["stable"]["version"] == 2 and bool(s.get("causes")))
+        until(ready, held("Cooldown"), 60)
+        ready.apply(training_job(triggers=POLLING, retrainPolicy=FREE))
+        status = until(ready, held("NothingNew"), 60)
+    assert len(status["runs"]) == 2
+    reasons = {event["reason"] for event in ready.list("events") if event["involvedObject"]["kind"] == "TrainingJob"}
+    assert "ListingData" in reasons

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.kubectl import Kubectl
+from e2e.kubectl import Kubectl, condition
 from e2e.tests.conftest import World
-from e2e.tests.rolling import GUARD, ROLLOUT, Rolling, Rows
+from e2e.tests.rolling import GUARD, ROLLOUT, Rolling, Rows, soon_proven
 from e2e.tests.versions import Made, load_versions
 
 Prepare = Callable[..., Rolling]
@@ -82,6 +82,27 @@ def test_a_canary_that_its_requests_kill_rolls_back(prepared: Prepare) -> None:
     assert rolling.condition("Available")["status"] == "True"
 
 
+def test_a_crash_looping_canary_gets_no_traffic(prepared: Prepare) -> None:
+    """A server that ends at its start is told by its exit code; the stable loses nothing, and a mended one goes on."""
+    rolling = prepared(Made(1), Made(2))
+    broken = {"env": [{"name": "PINTLE_LOSS_SCALE", "value": "many"}]}
+    with rolling.load() as load:
+        load.wait_for_version("1")
+        rolling.apply(2, runtime=broken, rollout={**ROLLOUT, "progressDeadlineSeconds": 10})
+
+        def told(status: dict[str, Any]) -> bool:
+            found = condition({"status": status}, "Progressing")
+            return found["reason"] == "RevisionNotReady" and "exit code 78" in found["message"]
+
+        status = rolling.until("given up", told)
+        assert not status["canary"].get("weight")
+        assert load.versions["2"] == 0
+        rolling.apply(2)
+        rolling.until_canary(2)
+        load.wait_for_version("2")
+    assert load.failures == []
+
+
 def test_a_differently_scoring_candidate_is_promoted(prepared: Prepare) -> None:
     """Another distribution of scores is told, and is no reason to go back."""
     rolling = prepared(Made(1), Made(2, offset=1.0, slope=2.0))
@@ -109,7 +130,7 @@ def test_a_column_that_live_rows_lack_rolls_back(prepared: Prepare) -> None:
 def test_no_traffic_holds(prepared: Prepare) -> None:
     """Without requests there is no verdict: the canary stays at its step; it goes on when requests come."""
     rolling = prepared(Made(1), Made(2))
-    rolling.apply(2)
+    rolling.apply(2, rollout=soon_proven(2, 2))
     status = rolling.until_canary(2)
     assert status["stable"]["weight"] == 80
 
@@ -135,7 +156,7 @@ def test_bad_after_promotion_goes_back(prepared: Prepare) -> None:
     rolling = prepared(Made(1), Made(2, errors=0.4), guard=guard)
     with rolling.load(rows, per_second=60) as load:
         load.wait_for_version("1")
-        rolling.apply(2, guard=guard)
+        rolling.apply(2, rollout=soon_proven(2, 2), guard=guard)
         guarded = rolling.until("in the guard", lambda s: (s.get("rollout") or {}).get("state") == "Guard", seconds=180)
         assert guarded["stable"]["version"] == 2
         assert guarded["previous"]["version"] == 1
@@ -198,7 +219,7 @@ def test_the_guard_keeps_what_the_autoscaler_had_grown(prepared: Prepare) -> Non
     rolling.until("four pods", lambda s: s["stable"]["readyReplicas"] == 4)
     with rolling.load(rows, per_second=40) as load:
         load.wait_for_version("1")
-        rolling.apply(2, runtime=runtime, guard=guard)
+        rolling.apply(2, runtime=runtime, rollout=soon_proven(2, 2), guard=guard)
         rolling.until("in the guard", lambda s: (s.get("rollout") or {}).get("state") == "Guard", seconds=240)
         found = rolling.kube.get("deployment", f"late-{stable}")
         scaler = rolling.kube.get("hpa", f"late-{stable}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2e.suite import Outcome, Stage, add_counts, run, summary
+from e2e.suite import STAGES, Outcome, Stage, add_counts, run, summary
 
 REPORT = (
     '<testsuites><testsuite tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}"/></testsuites>'
@@ -36,3 +36,14 @@ def test_a_broken_stage_that_is_no_test_run_shows_in_the_count() -> None:
     run(Stage("cluster", ["false"]), outcome)
     assert outcome.broken == ["cluster"]
     assert summary(outcome)[-1] == "3 passed, 1 failed, 0 skipped"
+
+
+def test_what_disturbs_runs_alone_and_after_the_others() -> None:
+    """Every e2e test is in one of two stages; that of those which disturb has no workers, and comes last."""
+    beside, alone = STAGES["test"]()[-2:]
+    assert "not disturbs" in beside.command[beside.command.index("-m", 3) + 1]
+    assert "disturbs and" in alone.command[alone.command.index("-m", 3) + 1]
+    assert "-n" in beside.command
+    assert "-n" not in alone.command
+    assert beside.tests
+    assert alone.tests
