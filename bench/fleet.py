@@ -79,7 +79,8 @@ class Fleet:
                 pod.answer(ok=rows)
                 drawn = [self._random.multinomial(rows, self.bins.get(name, share))]
                 drawn += [self._random.multinomial(rows, share) for _ in range(len(FEATURES))]
-                pod.metrics.bins += np.concatenate(drawn)
+                counts = np.concatenate(drawn)
+                pod.metrics.bins[: len(counts)] += counts
 
     def look(self) -> None:
         """Pods for Deployments that are new; weights as the routes say. To be called when something has changed."""

@@ -44,10 +44,10 @@ class ScrapedPod:
 
     def answer(self, ok: int = 0, bad: int = 0, seconds: float = 0.002) -> None:
         """Requests of one row each."""
-        for result, amount in (("ok", ok), ("server_error", bad)):
-            for _ in range(amount):
-                self.metrics.request(result, names.ROUTE_DEFAULT, seconds)
-        self.metrics.rows(ok)
+        for _ in range(ok):
+            self.metrics.answered(1, seconds)
+        for _ in range(bad):
+            self.metrics.request("server_error", names.ROUTE_DEFAULT, seconds)
 
 
 class Exporter:

@@ -57,7 +57,8 @@ class World:
         for name in (*FEATURES, "score"):
             share = SHIFTED if self.shifted and name == "temp" else EVEN
             rows.append(self._random.multinomial(50, share / share.sum()))
-        metrics.bins += np.concatenate(rows)
+        counts = np.concatenate(rows)
+        metrics.bins[: len(counts)] += counts
         self._pod.answer(ok=50)
 
     def status(self) -> dict[str, Any]:
