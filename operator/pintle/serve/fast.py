@@ -12,6 +12,8 @@ twin of this class; both give the same bytes (tests/property/test_serve_twins.py
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 from typing import Any
 
@@ -109,7 +111,7 @@ class FastProtocol(HttpToolsProtocol):
         """Close a connection that has been idle, sends too slowly, or does not take its answers."""
         settings, waited = self._front.settings, now - self._since
         if self.flow.write_paused and now - self._stuck_since > settings.request_seconds:
-            self.transport.abort()
+            self._reset()
         elif self._in_message:
             if waited <= settings.request_seconds or self.transport.is_closing():
                 return
@@ -129,6 +131,13 @@ class FastProtocol(HttpToolsProtocol):
         answer = rejected.answer()
         self.transport.write(self._front.responses.bytes_of(answer, self.server_state.default_headers, True))
         self.transport.close()
+
+    def _reset(self) -> None:
+        """Away at once, with what the kernel still holds for a client that does not take it."""
+        found = self.transport.get_extra_info("socket")
+        if found is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def _is_free(self) -> bool:
         """Whether nothing waits for an answer here."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import resource
 import signal
 import socket
 import time
@@ -97,6 +99,7 @@ class ServerProcess:
         """Serve until SIGTERM or SIGINT; REFUSED when the model cannot be served."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+        raise_file_limit()
         inference = listen(self._settings.host, self._settings.http_port)
         metrics = listen(self._settings.host, self._settings.metrics_port)
         ports = {"http": inference.getsockname()[1], "metrics": metrics.getsockname()[1]}
@@ -126,6 +129,9 @@ class ServerProcess:
         if self._stopping.is_set():
             return
         self._handler.serve(artifact, model)
+        # What is there now stays: the collector need not look at it again whenever requests have made some garbage.
+        gc.collect()
+        gc.freeze()
         identity = self._settings.identity
         log(
             "ready",
@@ -153,6 +159,12 @@ def prepare(settings: Settings) -> tuple[Artifact, Model, float]:
     artifact = open_artifact(settings.model_dir)
     model = load_model(artifact, settings.trusted_types)
     return artifact, model, prove(model, artifact.example)
+
+
+def raise_file_limit() -> None:
+    """As many open files, so connections, as the container allows: the soft limit is often 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def listen(host: str, port: int) -> socket.socket:
