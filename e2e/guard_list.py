@@ -106,7 +106,7 @@ SERVING: tuple[Guard, ...] = (
     Guard(
         test="test_prometheus_counts_what_was_sent",
         file="operator/pintle/serve/metrics.py",
-        line="        self._rows += count\n",
+        line="        self._rows += rows\n",
         instead="        self._rows += 1\n",
         why="model_predictions_total counts rows, not requests",
     ),

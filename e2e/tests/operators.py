@@ -92,21 +92,21 @@ class Operators:
         """The pod is gone at once, as with its node."""
         self.kube.run("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", "--wait=false")
 
-    @contextmanager
-    def stopped(self, pod: Obj) -> Iterator[None]:
-        """The replica does nothing at all, and does not know it (SIGSTOP); on leaving it goes on where it was."""
-        process = process_of(pod)
-        os.kill(process, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(process, signal.SIGCONT)
-
     def wait_healthy(self, seconds: float = 120) -> None:
         """Both replicas are ready, and one of them acts."""
         words = ("rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={seconds:.0f}s")
         self.kube.run(*words, timeout=seconds + 10)
         eventually(lambda: len(self.pods()) == 2 and any(map(self.leads, self.pods())), "one of two leads", seconds)
+
+
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    """It does nothing at all, and does not know it (SIGSTOP); on leaving it goes on where it was."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 def process_of(pod: Obj) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from e2e.kubectl import Kubectl
 from e2e.tests.conftest import World, fresh_namespace
-from e2e.tests.operators import Operators, eventually, on_this_machine, uid
+from e2e.tests.operators import Operators, eventually, on_this_machine, process_of, stopped, uid
 from e2e.tests.rolling import Rolling, soon_proven
 from e2e.tests.routes import RouteState, RouteWatch
 from e2e.tests.versions import Made, load_versions
@@ -154,13 +154,16 @@ def test_a_stale_leader_raises_no_refused_revision(models: Kubectl, world: World
     rolling = Rolling(models, world, "stale")
     rolling.serve(GOOD)
     leader, standby = operators.both()
-    restarts = operators.restarts(leader)
+    process, restarts = process_of(leader), operators.restarts(leader)
     with rolling.load(per_second=60) as load, RouteWatch(models, "stale") as route:
         rolling.apply(BAD)
         joined = route.until("joined", lambda state: state.share is not None)
-        with operators.stopped(leader):
-            # Or it has nothing left to do when it wakes.
-            assert {state.share for state in route.states[joined:]} == {0}
+        # It has told of it, and waits a second until the gateway knows the pods: the first share is what comes next.
+        written = route.states[joined].record["sequence"]
+        eventually(lambda: rolling.status().get("sequence", 0) >= written, "the status tells of it")
+        with stopped(process):
+            shares = {state.share for state in route.states[joined:]}
+            assert shares == {0}, "stopped too late: it has nothing left to do when it wakes"
             bad = route.states[joined].canary
             refused = route.until("rolled back", lambda state: state.refuses(bad), after=joined)
             assert operators.holder() == uid(standby)
