@@ -161,7 +161,7 @@ class _Player:
                     deed=deed,
                     reason=move.reason,
                     says=deed.why if deed else move.message,
-                    message=_notes(judgement),
+                    message=look.sight.notes,
                 )
             )
         return made
@@ -232,11 +232,6 @@ class _Trial:
         return item.labels["revision"] in self.subject[:2] and (
             limit is None or float(limit) in (self._pair.slow_seconds, float("inf"))
         )
-
-
-def _notes(judgement: Judgement) -> str:
-    shift = judgement.shift
-    return "; ".join(part for part in (judgement.message, shift.message if shift else "") if part)
 
 
 def _outcome(looks: tuple[Seen, ...]) -> str:
