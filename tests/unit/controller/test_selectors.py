@@ -21,7 +21,7 @@ def test_every_metric_that_a_trial_reads_is_asked_for() -> None:
 @pytest.mark.parametrize("limit", DURATION_BUCKETS)
 def test_of_the_durations_the_total_and_one_limit_are_asked_for(limit: float) -> None:
     """As the server writes a limit, and as Prometheus 3 writes it; series without `le` are asked for, too."""
-    matchers = promql_parser.parse(selectors.fast({"aaaaaaaa"}, [limit])).matchers.matchers
+    matchers = promql_parser.parse(selectors.fast({("web", "aaaaaaaa")}, [limit])).matchers.matchers
     (le,) = [matcher.value for matcher in matchers if matcher.name == "le"]
     asked = {other for other in DURATION_BUCKETS if re.fullmatch(le, format(other, "g"))}
     assert asked == {limit}
@@ -31,17 +31,26 @@ def test_of_the_durations_the_total_and_one_limit_are_asked_for(limit: float) ->
 def test_requests_by_header_are_not_asked_for() -> None:
     """They are judged never."""
     for selector in (
-        selectors.fast({"a"}, []),
-        selectors.slow({"a"}, True),
+        selectors.fast({("web", "a")}, []),
+        selectors.slow({("web", "a")}, True),
         selectors.everything("team", "web", ["a"], None),
     ):
         assert 'route!="direct"' in selector
 
 
-def test_revisions_come_in_one_order() -> None:
+def test_deployments_and_revisions_come_in_one_order() -> None:
     """The same trials ask the same question."""
-    assert selectors.slow(["b", "a", "b"], False) == selectors.slow(["a", "b"], False)
-    assert 'revision=~"a|b"' in selectors.slow(["b", "a"], False)
+    pairs = [("web", "b"), ("api", "a"), ("web", "b")]
+    assert selectors.slow(pairs, False) == selectors.slow(sorted(pairs), False)
+    assert 'deployment=~"api|web",revision=~"a|b"' in selectors.slow(pairs, False)
+
+
+def test_deployments_at_rest_are_not_asked_for() -> None:
+    """Deployments that are alike have revisions of one name; only those on trial are fetched."""
+    matchers = promql_parser.parse(selectors.fast({("web", "a"), ("web", "b")}, [0.1])).matchers.matchers
+    (deployment,) = [matcher.value for matcher in matchers if matcher.name == "deployment"]
+    assert re.fullmatch(deployment, "web")
+    assert not re.fullmatch(deployment, "api")
 
 
 @pytest.mark.parametrize("preset", PRESETS)

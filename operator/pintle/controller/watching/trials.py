@@ -214,12 +214,12 @@ class TrialWatcher:
 
     def _fast_selector(self, cases: list[Case]) -> str:
         limits = {case.pair.slow_seconds for case in cases if case.pair is not None}
-        return selectors.fast(_revisions(cases), limits)
+        return selectors.fast(_pairs(cases), limits)
 
     def _slow_selector(self, cases: list[Case]) -> str:
         self._slow_looks += 1
         young = any(self._clock.monotonic() - case.loaded_at < YOUNG_SECONDS for case in cases)
-        return selectors.slow(_revisions(cases), young or self._slow_looks % REFERENCE_EVERY == 0)
+        return selectors.slow(_pairs(cases), young or self._slow_looks % REFERENCE_EVERY == 0)
 
     # -- Prometheus goes and comes -------------------------------------------------------------------------------------
 
@@ -288,8 +288,8 @@ class TrialWatcher:
             logger.exception("a trial broke", extra={"fields": _fields(case)})
 
 
-def _revisions(cases: Iterable[Case]) -> set[str]:
-    return {revision for case in cases for revision in case.revisions}
+def _pairs(cases: Iterable[Case]) -> set[tuple[str, str]]:
+    return {(case.spec.deployment, revision) for case in cases for revision in case.revisions}
 
 
 def _by_deployment(series: Iterable[RawSeries]) -> dict[tuple[str, str], list[RawSeries]]:

@@ -28,14 +28,14 @@ _ROUTE = f'route!="{names.ROUTE_DIRECT}"'
 _BIN = 'bin=~"|missing"'
 
 
-def fast(revisions: Iterable[str], limits: Iterable[float]) -> str:
-    """Requests of all these revisions, and their durations up to each of `limits` (seconds)."""
-    return _selector(FAST, [_revisions(revisions), _ROUTE, _limits(limits)])
+def fast(pairs: Iterable[tuple[str, str]], limits: Iterable[float]) -> str:
+    """Requests of these (deployment, revision), and their durations up to each of `limits` (seconds)."""
+    return _selector(FAST, [*_each(pairs), _ROUTE, _limits(limits)])
 
 
-def slow(revisions: Iterable[str], reference: bool) -> str:
-    """Rows, missing values and labels of all these revisions; with the gauges of REFERENCE where asked."""
-    return _selector((*SLOW, *REFERENCE) if reference else SLOW, [_revisions(revisions), _ROUTE, _BIN])
+def slow(pairs: Iterable[tuple[str, str]], reference: bool) -> str:
+    """Rows, missing values and labels of these (deployment, revision); with the gauges of REFERENCE where asked."""
+    return _selector((*SLOW, *REFERENCE) if reference else SLOW, [*_each(pairs), _ROUTE, _BIN])
 
 
 def everything(namespace: str, deployment: str, revisions: Iterable[str], limits: Iterable[float] | None) -> str:
@@ -47,6 +47,17 @@ def everything(namespace: str, deployment: str, revisions: Iterable[str], limits
 
 def _selector(metrics: Iterable[str], matchers: Iterable[str]) -> str:
     return "{" + ",".join([f'__name__=~"{"|".join(metrics)}"', *matchers]) + "}"
+
+
+def _each(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    # Deployments that are alike have revisions of one name: by the revision alone those at rest would be fetched, too.
+    listed = list(pairs)
+    return [_deployments(name for name, _ in listed), _revisions(revision for _, revision in listed)]
+
+
+def _deployments(names_: Iterable[str]) -> str:
+    # Letters, digits and dashes: nothing in them means anything to a regular expression.
+    return f'deployment=~"{"|".join(sorted(set(names_)))}"'
 
 
 def _revisions(revisions: Iterable[str]) -> str:
