@@ -1,7 +1,7 @@
 """What the operator takes of processor and memory with many deployments: make bench-operator.
 
-All deployments are watched for drift (30 features of 12 bins, a window of ten minutes, judged every ten seconds); then
-ten of them are in rollout, which is judged at every look. API server, Prometheus and operator are real; pods are
+All deployments are watched for drift (30 features of 12 bins, a window of ten minutes, judged once a minute); then ten
+of them are in rollout, which is judged at every look. API server, Prometheus and operator are real; pods are
 counters, and a stand-in plays the kubelet. The operator is one process, as the leader of two replicas is.
 """
 
@@ -21,7 +21,7 @@ from tests.builders import digest
 from tests.integration.kube import Space, serving
 from tests.integration.objects import model_version
 
-MONITORING = {"drift": {"windows": [{"seconds": 600, "floor": "1h"}], "periodSeconds": 10}}
+MONITORING = {"drift": {"windows": [{"seconds": 600, "floor": "1h"}], "periodSeconds": 60}}
 ROLLOUT = {"sensitivity": "Balanced", "steps": STEPS, "deadlineSeconds": 86_400}
 
 
@@ -29,8 +29,8 @@ def main() -> None:
     parser = arguments("Processor time and memory of the operator")
     parser.add_argument("--deployments", type=int, default=100)
     parser.add_argument("--rollouts", type=int, default=10)
-    parser.add_argument("--spans", type=int, default=6, help="how often it is measured in each state")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of one span")
+    parser.add_argument("--spans", type=int, default=3, help="how often it is measured in each state")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of one span; all are judged for drift in it")
     parser.add_argument("--scrape", type=float, default=1.0)
     parser.add_argument("--look", type=float, default=0.4)
     options = parser.parse_args()
