@@ -120,7 +120,7 @@ def test_a_range_finds_out_who_met_and_when(prometheus: FakePrometheus) -> None:
 def test_a_range_is_whole_in_whatever_chunks(prometheus: FakePrometheus) -> None:
     """Where Prometheus says that a query asks too much, smaller ones are asked, and nothing is lost or doubled."""
     whole = ranged(prometheus)
-    prometheus.most_seconds = 100.0
+    prometheus.most_seconds = 400.0
     assert ranged(prometheus).series == whole.series
     prometheus.most_seconds = 10.0
     with pytest.raises(CliError, match="refuses the query: query processing would load too many samples"):
