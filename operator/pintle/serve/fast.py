@@ -12,6 +12,7 @@ twin of this class; both give the same bytes (tests/property/test_serve_twins.py
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 import time
@@ -136,7 +137,8 @@ class FastProtocol(HttpToolsProtocol):
         """Away at once, with what the kernel still holds for a client that does not take it."""
         found = self.transport.get_extra_info("socket")
         if found is not None:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with socket.socket(fileno=os.dup(found.fileno())) as same:  # uvloop's own takes no options
+                same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def _is_free(self) -> bool:
@@ -155,9 +157,10 @@ class FastProtocol(HttpToolsProtocol):
                 return
             self._data = data
         self._unset_keepalive_if_required()
+        in_head = self._in_head
         super().data_received(data)
         self._data = b""
-        if self._in_head:
+        if in_head and self._in_head:  # of a head that began within a read, that read is not counted
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._break_off(Rejected(431, f"the head is larger than {MAX_HEAD_BYTES} bytes", CLIENT_REJECTED))
@@ -173,6 +176,7 @@ class FastProtocol(HttpToolsProtocol):
             self._refuse(rejected)
         else:
             self.cycle.keep_alive = False
+            self.flow.pause_reading()
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -273,7 +277,8 @@ class FastProtocol(HttpToolsProtocol):
         self._since = time.perf_counter()
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if not self._broken:
+            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)

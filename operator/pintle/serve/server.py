@@ -55,7 +55,10 @@ class Listener(uvicorn.Server):
             now = time.perf_counter()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, FastProtocol):
-                    connection.sweep(now)
+                    try:
+                        connection.sweep(now)
+                    except Exception as fault:  # one connection must not end the server
+                        log("connection not looked after", "error", error=repr(fault)[:500])
         return await super().on_tick(counter)
 
 
