@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=10)
     parser.add_argument("--spans", type=int, default=3, help="how often it is measured in each state")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of one span; all are judged for drift in it")
-    parser.add_argument("--scrape", type=float, default=1.0)
+    parser.add_argument("--scrape", type=float, default=5.0)
     parser.add_argument("--look", type=float, default=0.4)
     options = parser.parse_args()
     report = Report(
@@ -61,6 +61,7 @@ def measure(report: Report, made: Fleet, state: str, options: argparse.Namespace
         "pintle_operator_prometheus_queries_total",
         "pintle_operator_prometheus_bytes_total",
         "pintle_operator_writes_total",
+        "pintle_operator_looks_total",
     )
     share, memory, counted = [], [], {name: [] for name in names}
     for _ in range(options.spans):
@@ -77,6 +78,7 @@ def measure(report: Report, made: Fleet, state: str, options: argparse.Namespace
     report.add(f"{state}: queries", "1/s", counted[names[0]])
     report.add(f"{state}: bytes from Prometheus", "kB/s", [value / 1000 for value in counted[names[1]]])
     report.add(f"{state}: writes", "1/s", counted[names[2]])
+    report.add(f"{state}: looks at deployments", "1/s", counted[names[3]])
 
 
 if __name__ == "__main__":
