@@ -123,6 +123,7 @@ def held_back(length: int, split: bool) -> Findings:
     return {name: noted(np.concatenate(parts)) for name, parts in columns}
 
 
+@cache
 def alarms(length: int) -> dict[str, dict[str, float]]:
     """By rule and feature: seconds from 1 March to the first alarm before July; infinite without one."""
     from pintle.train.drift import BLOCKS, floors
