@@ -110,8 +110,10 @@ class ModelVersionSpec(ApiModel):
     """Name of the model."""
     version: Annotated[int, Field(ge=1, le=999999)]
     """Number of the version; metadata.name is <modelName>-v<version>."""
-    modelFormat: Annotated[str, Field(json_schema_extra=one_of("ONNX", "Skops"))]
-    """Format of the model file."""
+    modelFormat: Annotated[
+        str, Field(json_schema_extra=one_of("ONNX", "Skops", "XGBoost", "LightGBM", "MLflow", "Pickle"))
+    ]
+    """Format of the model file. Others than ONNX need a server image that holds their library."""
     storageUri: StorageUri
     """Folder of the artifact, with its manifest.json."""
     storage: Storage | None = None

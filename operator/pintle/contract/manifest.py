@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,20 @@ from pintle.contract.folders import EXAMPLE_FILE, MANIFEST_FILE
 FORMAT_VERSION = 1
 ONNX = "ONNX"
 SKOPS = "Skops"
-MODEL_FILES: Mapping[str, str] = {ONNX: "model.onnx", SKOPS: "model.skops"}
+XGBOOST = "XGBoost"
+LIGHTGBM = "LightGBM"
+MLFLOW = "MLflow"
+PICKLE = "Pickle"
+MODEL_FILES: Mapping[str, str] = {
+    ONNX: "model.onnx",
+    SKOPS: "model.skops",
+    XGBOOST: "model.ubj",
+    LIGHTGBM: "model.txt",
+    MLFLOW: "MLmodel",
+    PICKLE: "model.pkl",
+}
+OTHER_MODEL_FILES: Mapping[str, tuple[str, ...]] = {XGBOOST: ("model.json",), PICKLE: ("model.joblib",)}
+"""Names that a model file may have instead."""
 BINARY = "BinaryClassification"
 MULTICLASS = "Multiclass"
 REGRESSION = "Regression"
@@ -25,6 +38,8 @@ OUTLIERS = "OutlierDetection"
 TASKS = (BINARY, MULTICLASS, REGRESSION, OUTLIERS)
 COLUMNS = "Columns"
 MATRIX = "Matrix"
+MATRIX_INPUT = "input"
+"""Name of a Matrix model's tensor, where its file has no name for it."""
 TIME_TYPE = "Timestamp"
 NUMBER_TYPES = ("Number", "Integer", "Boolean", TIME_TYPE)
 STRING_TYPE = "String"
@@ -83,7 +98,7 @@ class Manifest:
 
     @property
     def model_file(self) -> str:
-        return MODEL_FILES[self.model_format]
+        return model_file(self.model_format, self.files)
 
     @property
     def positive_index(self) -> int | None:
@@ -129,7 +144,7 @@ def parse_manifest(raw: Mapping[str, Any]) -> Manifest:
     if model_format not in MODEL_FILES:
         raise ManifestError(f"modelFormat {model_format!r} is not one of {', '.join(MODEL_FILES)}")
     files = _files(raw.get("files"))
-    if MODEL_FILES[model_format] not in files:
+    if model_file(model_format, files) not in files:
         raise ManifestError(f"{MANIFEST_FILE} lists no {MODEL_FILES[model_format]}")
     task = raw.get("task")
     if task not in TASKS:
@@ -156,6 +171,12 @@ def _output_names(raw: Any, task: str) -> tuple[str, ...]:
     if wrong := [name for name in raw if not isinstance(name, str) or not name]:
         raise ManifestError(f"outputs.names holds {wrong[0]!r}, which is no name")
     return tuple(raw)
+
+
+def model_file(model_format: str, files: Container[str]) -> str:
+    """Name of the model file: the first name of the format that is there, else the usual one."""
+    usual = MODEL_FILES[model_format]
+    return next((name for name in (usual, *OTHER_MODEL_FILES.get(model_format, ())) if name in files), usual)
 
 
 def _files(raw: Any) -> dict[str, FileEntry]:

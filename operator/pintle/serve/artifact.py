@@ -26,7 +26,11 @@ class Artifact:
 
     def model_bytes(self) -> bytes:
         """The model file. Raises Refusal when it is not what the manifest says (changed since it was fetched)."""
-        return _verified(self.folder, self.manifest.model_file, self.manifest)
+        return self.file_bytes(self.manifest.model_file)
+
+    def file_bytes(self, name: str) -> bytes:
+        """A file that the manifest lists. Raises Refusal as `model_bytes`."""
+        return _verified(self.folder, name, self.manifest)
 
 
 def open_artifact(folder: Path) -> Artifact:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pintle.contract.exits import Exit
-from pintle.contract.manifest import ONNX, Feature
+from pintle.contract.manifest import Feature
 from pintle.serve.artifact import LOAD_FAILED, Artifact
 from pintle.serve.report import Refusal
 
@@ -102,13 +102,9 @@ class Model(Protocol):
 def load_model(artifact: Artifact, trusted_types: tuple[str, ...] = ()) -> Model:
     """The model of an artifact. Raises Refusal (REFUSED, LoadFailed) with what a person can do about it."""
     try:
-        if artifact.manifest.model_format == ONNX:
-            from pintle.serve.onnx_model import OnnxModel
+        from pintle.serve.formats import open_format
 
-            return OnnxModel(artifact)
-        from pintle.serve.skops_model import SkopsModel
-
-        return SkopsModel(artifact, trusted_types)
+        return open_format(artifact, artifact.manifest.model_format, artifact.manifest.model_file, trusted_types)
     except Refusal:
         raise
     except Exception as error:

@@ -16,7 +16,6 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from pintle.contract.manifest import MATRIX, OUTLIERS, REGRESSION, Feature, Manifest
-from pintle.serve.artifact import Artifact
 from pintle.serve.models import Batch, Inputs, Prediction
 from pintle.serve.predictions import PredictionMaker
 
@@ -37,15 +36,12 @@ Feed = dict[str, npt.NDArray[Any]]
 class OnnxModel:
     """A session and how a batch becomes its inputs. Raises ValueError where model and manifest do not fit."""
 
-    def __init__(self, artifact: Artifact) -> None:
-        manifest = artifact.manifest
+    def __init__(self, data: bytes, manifest: Manifest) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            artifact.model_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(data, sess_options=options, providers=["CPUExecutionProvider"])
         inputs = {item.name: item for item in self._session.get_inputs()}
         self.matrix_input: str | None = None
         self._feed: Callable[[Batch], Feed]

@@ -42,6 +42,16 @@ class PredictionMaker:
             labels = [label_of.get(label, label) for label in labels]
         return Prediction(score_of(probabilities, self._positive), labels, probabilities)
 
+    def shares(self, found: npt.ArrayLike, rows: int) -> Prediction:
+        """Of a booster: probabilities [rows, classes], or P(second class) alone, [rows] or [rows, 1]."""
+        shares = np.asarray(found, dtype=np.float32)
+        if shares.size == rows and len(self._labels) == 2:
+            shares = shares.reshape(rows)
+            if (shares < 0).any() or (shares > 1).any():
+                raise ValueError("the answers are no probabilities: train with an objective that gives them")
+            shares = np.stack([1 - shares, shares], axis=1)
+        return self.classes(shares, rows)
+
     def outliers(self, signs: npt.ArrayLike, scores: npt.ArrayLike, rows: int) -> Prediction:
         """Of an outlier detector: signs (-1 = outlier, 1 = not, as scikit-learn has them) and scores, [rows] each."""
         score = np.asarray(scores, dtype=np.float32)
