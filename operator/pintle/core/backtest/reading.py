@@ -48,8 +48,19 @@ def read(lines: Iterable[str]) -> Recording:
     is_csv = text.lstrip().startswith("#")
     said = _object(number, text.lstrip().lstrip("#").strip(), "the first line has to be the settings")
     setup = _setup(number, said)
+    if text.endswith("\n") and said.get("rows") is not None:
+        numbered = _ended(numbered)
     rows = _of_csv(numbered, number) if is_csv else _of_json(numbered)
     return _collected(setup, rows, said.get("rows"), number)
+
+
+def _ended(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """What was written by a program ends with the end of a line; a number that was cut off would still be one."""
+    number, line = 1, "\n"
+    for number, line in lines:
+        yield number, line
+    if not line.endswith("\n"):
+        raise RecordingInvalid(number, "the last line does not end", _CUT)
 
 
 def _of_json(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Mapping[str, Any]]]:

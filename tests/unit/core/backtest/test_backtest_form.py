@@ -120,6 +120,11 @@ WRONG_CSV = {
     ),
     "a column less": (lambda lines: [*lines[:2], "1,n,d,r\n", *lines[3:]], 3, "4 cells where there are 8 columns"),
     "cut in a line": (lambda lines: [*lines[:-1], lines[-1][:30]], 5, "the file was cut off"),
+    "a cut number": (
+        lambda lines: [*lines[:-1], lines[-1][:-1]],
+        5,
+        "the last line does not end; the file was cut off",
+    ),
     "an open quote": (lambda lines: [*lines[:-1], '1,"n'], 5, "this is no CSV (unexpected end of data)"),
 }
 
