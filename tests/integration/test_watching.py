@@ -241,9 +241,30 @@ def test_labels_of_many_cohorts_are_one_sum(history: PrometheusServer) -> None:
     predicted = {"__name__": "model_prediction_bin_total", **of, "profile": "p", "output": "o", "bin": "03"}
     series.append(Series(predicted, [(START + step, step * 10.0) for step in range(0, 1201, 60)]))
     history.write(series)
-    found = history.query(queries.labels(("00000004",), 600), START + 1200)
+    found = history.query(queries.labels(("00000004",), queries.LabelWindow(600), START + 1200), START + 1200)
     values = {item["metric"]["counted"]: float(item["value"][1]) for item in found}
     assert values == {"sum": 600.0, "squares": 300.0, "count": 2400.0, "truth": 2400.0, "score": 6000.0}
+
+
+def test_labels_of_predictions_that_are_old_enough(history: PrometheusServer) -> None:
+    """Ten minutes of predictions that ended ten minutes ago: their labels until now, and the rows of that time alone.
+
+    Wrong ones are labelled late: of the cohort of the last minutes only the right ones are known, and it is left out.
+    """
+    of = {"namespace": "team", "deployment": "d", "revision": "00000005", "pod": "a"}
+    end, steps = int(START) + 2400, range(0, 2401, 60)
+    series = []
+    for began in (0, 1320, 2040):
+        for truth, late in (("negative", 0), ("positive", 300)):
+            made = [(START + s, float(min(max(s - began - late, 0), 240))) for s in steps if s >= began]
+            labels = {"cohort": str(int(START) + began), "score_bin": "03", "truth": truth}
+            series.append(Series({"__name__": "model_feedback_total", **of, **labels}, made))
+    predicted = {"__name__": "model_prediction_bin_total", **of, "profile": "p", "output": "o", "bin": "03"}
+    series.append(Series(predicted, [(START + s, min(s, 1800) * 10.0 + max(s - 1800, 0)) for s in steps]))
+    history.write(series)
+    found = history.query(queries.labels(("00000005",), queries.LabelWindow(600, 600), end), end)
+    values = {(item["metric"]["counted"], item["metric"].get("truth")): float(item["value"][1]) for item in found}
+    assert values == {("truth", "negative"): 240.0, ("truth", "positive"): 240.0, ("score", None): 6000.0}
 
 
 def burst_series(revision: str, size: int, seed: int, shift: bool = False) -> list[Series]:

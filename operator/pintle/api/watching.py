@@ -11,6 +11,7 @@ from pintle.api.fields import ATOMIC, ApiModel, Decimal, Name, ParentName, Short
 FLOORS = ("1h", "6h", "1d", "7d")
 # What may start a run; docs/watching.md says how each is found.
 CAUSES = ("FeatureDrift", "PredictionDrift", "EstimatedMetric", "LabelledMetric", "Rollback")
+LABELLED = ("loss", "auc", "recall", "precision", "calibration")
 
 
 class Window(ApiModel):
@@ -48,14 +49,23 @@ class Drift(ApiModel):
 class LabelledMetric(ApiModel):
     """A bound for what delayed labels say."""
 
-    metric: Annotated[str, Field(json_schema_extra=one_of("loss", "auc"))]
-    """loss (Brier or squared error per row) or auc (two classes), from labels of feedback."""
+    metric: Annotated[str, Field(json_schema_extra=one_of(*LABELLED))] = Field(
+        description="From labels of feedback: loss (Brier or squared error per row); of two classes auc, recall, "
+        "precision, and calibration (how far the positives lie from the scores, at least).",
+    )
     max: Decimal | None = None
     """Degraded above this."""
     min: Decimal | None = None
     """Degraded below this."""
+    threshold: Decimal | None = None
+    """Score from which a row counts as positive, for recall and precision; 0.5."""
     windowSeconds: Annotated[int, Field(ge=10, le=7776000)] = 604800
     """Labels of this long together."""
+    labelAgeSeconds: Annotated[int, Field(ge=0, le=15552000)] | None = Field(
+        default=None,
+        description="How long labels take: judged are the predictions of windowSeconds that ended so long ago. "
+        "Without it the labels that came in windowSeconds, whatever their age.",
+    )
     minRows: Annotated[int, Field(ge=50, le=100000000)] = 1000
     """Fewer labelled rows say nothing."""
 
@@ -66,7 +76,7 @@ class Monitoring(ApiModel):
     """What is watched while a revision serves."""
 
     drift: Drift | None = None
-    labelled: list[LabelledMetric] | None = Field(default=None, max_length=4, json_schema_extra=map_list("metric"))
+    labelled: list[LabelledMetric] | None = Field(default=None, max_length=5, json_schema_extra=map_list("metric"))
     """Bounds for what delayed labels say."""
     minEstimatedAccuracy: Decimal | None = Field(
         default=None,

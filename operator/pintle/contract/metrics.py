@@ -30,6 +30,8 @@ FEATURE_DRIFT_FLOOR = "model_feature_drift_floor"
 PREDICTION_REFERENCE_RATIO = "model_prediction_reference_ratio"
 PREDICTION_REFERENCE_SAMPLES = "model_prediction_reference_samples"
 PREDICTION_DRIFT_FLOOR = "model_prediction_drift_floor"
+PREDICTION_BIN_LIMIT = "model_prediction_bin_limit"
+"""Upper end of a bin of the score; the last one has none."""
 SCORE_BIN_ACCURACY = "model_score_bin_accuracy_ratio"
 
 IDENTITY_LABELS = ("deployment", "revision", "model", "version")

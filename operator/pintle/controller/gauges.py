@@ -32,10 +32,10 @@ class Gauges(Collector):
         self._watch = watch
 
     def describe(self) -> Iterable[Metric]:
-        return (_weights(), _differences(), _evidence(), *_shifts(), *_drift())
+        return (_weights(), _differences(), _evidence(), *_shifts(), *_drift(), _accuracy())
 
     def collect(self) -> Iterable[Metric]:
-        return (self._collect_weights(), *self._collect_judgements(), *self._collect_drift())
+        return (self._collect_weights(), *self._collect_judgements(), *self._collect_drift(), *self._collect_accuracy())
 
     def _collect_weights(self) -> Metric:
         weights = _weights()
@@ -77,6 +77,16 @@ class Gauges(Collector):
                     low.add_metric(place, finding.low)
         return psi, low
 
+    def _collect_accuracy(self) -> Iterable[Metric]:
+        accuracy = _accuracy()
+        for key, findings in self._watch.findings().items():
+            place = (key.namespace, key.name, findings.revision)
+            for (metric, window), value in (findings.labelled.figures if findings.labelled else {}).items():
+                accuracy.add_metric((*place, metric, window), value)
+            if findings.estimated_accuracy is not None:
+                accuracy.add_metric((*place, "estimated", ""), findings.estimated_accuracy)
+        return (accuracy,)
+
 
 def _weights() -> GaugeMetricFamily:
     return GaugeMetricFamily(
@@ -115,4 +125,12 @@ def _drift() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
     return (
         GaugeMetricFamily("pintle_drift_psi", "PSI of a feature against the training data.", labels=labels),
         GaugeMetricFamily("pintle_drift_psi_low", "Lower end of that PSI, by which drift is judged.", labels=labels),
+    )
+
+
+def _accuracy() -> GaugeMetricFamily:
+    return GaugeMetricFamily(
+        "pintle_accuracy",
+        "What labels say of the revision that serves, and the accuracy estimated without them.",
+        labels=("namespace", "deployment", "revision", "metric", "window"),
     )

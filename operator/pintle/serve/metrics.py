@@ -32,6 +32,7 @@ HELP = {
     names.PREDICTION_REFERENCE_RATIO: "Share of the evaluation rows in a bin of the score.",
     names.PREDICTION_REFERENCE_SAMPLES: "Evaluation rows behind the score's reference.",
     names.PREDICTION_DRIFT_FLOOR: "PSI that the evaluation rows' scores reach by themselves in blocks of a length.",
+    names.PREDICTION_BIN_LIMIT: "Upper end of a bin of the score.",
     names.SCORE_BIN_ACCURACY: "Accuracy at evaluation of the rows whose score fell into a bin.",
     names.FEEDBACK: "Labels by the window of their predictions, the bin of the score and what turned out.",
     names.FEEDBACK_LOSS: "Losses of labelled rows.",
@@ -159,6 +160,8 @@ class Metrics:
             for window, value in profiled.floors.items():
                 add(floor, {**labels, "window": window}, value)
         for output in outputs:
+            for bin_, limit in zip(output.bins, output.edges, strict=False):
+                add(names.PREDICTION_BIN_LIMIT, {"output": output.name, "bin": bin_}, limit)
             for bin_, accuracy in zip(output.bins, output.accuracy, strict=False):
                 if accuracy is not None:
                     add(names.SCORE_BIN_ACCURACY, {"output": output.name, "bin": bin_}, accuracy)
@@ -178,7 +181,7 @@ _REFERENCE = {
     "feature": (names.FEATURE_REFERENCE_RATIO, names.FEATURE_REFERENCE_SAMPLES, names.FEATURE_DRIFT_FLOOR),
     "output": (names.PREDICTION_REFERENCE_RATIO, names.PREDICTION_REFERENCE_SAMPLES, names.PREDICTION_DRIFT_FLOOR),
 }
-_GAUGES = (*_REFERENCE["feature"], *_REFERENCE["output"], names.SCORE_BIN_ACCURACY)
+_GAUGES = (*_REFERENCE["feature"], *_REFERENCE["output"], names.PREDICTION_BIN_LIMIT, names.SCORE_BIN_ACCURACY)
 
 
 def preamble(name: str, kind: str) -> bytes:

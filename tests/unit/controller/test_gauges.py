@@ -9,7 +9,7 @@ from pintle.controller import gauges
 from pintle.controller.gauges import Gauges
 from pintle.controller.store import Store
 from pintle.controller.watching.watch import Watch
-from pintle.core.judgement.findings import Finding, Findings
+from pintle.core.judgement.findings import Finding, Findings, Labelled
 from pintle.core.judgement.verdict import FAIL, Arm, Judgement, ScoreShift, TestResult
 from pintle.core.plan import Key
 from pintle.ports.kinds import MODEL_DEPLOYMENT
@@ -81,6 +81,14 @@ def test_scores_beside_the_stables_are_shown() -> None:
     }
     early = replace(judgement, shift=ScoreShift("NeedMoreData", 0, 0, psi=0.0, low=float("-inf"), threshold=0.1))
     assert lines(Store(), {KEY: early}) == set()
+
+
+def test_what_labels_say_is_shown_by_metric_and_window() -> None:
+    """With the accuracy that was estimated without them."""
+    said = Labelled(5000, figures={("recall", "604800s offset 86400s"): 0.6})
+    found = lines(Store(), None, {KEY: Findings("aaaaaaaa", 0.0, labelled=said, estimated_accuracy=0.8)})
+    head = 'pintle_accuracy{deployment="web",metric="%s",namespace="team",revision="aaaaaaaa",window="%s"} %s'
+    assert found == {head % ("recall", "604800s offset 86400s", 0.6), head % ("estimated", "", 0.8)}
 
 
 def finding(feature: str, bin: str = "") -> Finding:

@@ -66,6 +66,8 @@ def test_all_series_exist_before_the_first_row() -> None:
     assert len(found["model_prediction_reference_ratio"]) == len(found["model_prediction_bin_total"])
     assert value(found, "model_prediction_reference_samples", **score) == sum(SCORE.counts)
     assert value(found, "model_prediction_drift_floor", window="1d", **score) == 0.125
+    assert value(found, "model_prediction_bin_limit", bin="00", **score) == 0.5
+    assert len(found["model_prediction_bin_limit"]) == 1
     assert value(found, "model_score_bin_accuracy_ratio", profile="0badcafe", output="score", bin="00") == 0.9
     assert len(found["model_requests_total"]) == 8
     assert set(found["model_requests_total"].values()) == {0}

@@ -15,11 +15,13 @@ from pintle.core.watching import queries, rules
 from pintle.core.watching.counts import Counts, LabelCounts, bin_counts, label_counts
 from pintle.core.watching.drift import MIN_SHARE
 from pintle.core.watching.find import Seen, is_young, label_windows, windows_of
+from pintle.core.watching.queries import LabelWindow
 from pintle.core.watching.reference import Identity, Reference, identity_of, references
 from pintle.ports.metrics import MetricSource, MetricsUnavailable
 
 logger = logging.getLogger("pintle.watching")
 Result = TypeVar("Result")
+Length = TypeVar("Length", int, LabelWindow)
 
 MANY = 3_000
 """Samples, or findings, that take more than a few milliseconds."""
@@ -63,13 +65,14 @@ class Looker:
         """What Prometheus says about these targets at `at` (unix seconds). Raises MetricsUnavailable."""
         await self._refer(targets)
         windows: dict[Identity, dict[int, Counts]] = {target.identity: {} for target in targets}
-        labels: dict[Identity, dict[int, LabelCounts]] = {target.identity: {} for target in targets}
+        labels: dict[Identity, dict[LabelWindow, LabelCounts]] = {target.identity: {} for target in targets}
         for seconds, wanted in _by_length(targets, _drift_lengths).items():
             for identity, counts in (await self._window(wanted, seconds, at)).items():
                 windows.setdefault(identity, {})[seconds] = counts
-        for seconds, wanted in _by_length(targets, _label_lengths).items():
-            for identity, found in label_counts(await self._ask(queries.labels(_revisions(wanted), seconds))).items():
-                labels.setdefault(identity, {})[seconds] = found
+        for window, wanted in _by_length(targets, _label_windows).items():
+            samples = await self._ask(queries.labels(_revisions(wanted), window, at))
+            for identity, found in label_counts(samples).items():
+                labels.setdefault(identity, {})[window] = found
         young = [target for target in targets if _is_young(target, at)]
         totals = await self._counts(queries.totals(_revisions(young))) if young else {}
         return {
@@ -99,7 +102,7 @@ class Looker:
         target: Target,
         at: float,
         windows: Mapping[int, Counts],
-        labels: Mapping[int, LabelCounts],
+        labels: Mapping[LabelWindow, LabelCounts],
         totals: Mapping[Identity, Counts],
     ) -> Seen:
         identity = target.identity
@@ -116,7 +119,7 @@ class Looker:
 
     async def _refer(self, targets: Sequence[Target]) -> None:
         """References of revisions that are new; they never change."""
-        unknown = [item for item in targets if windows_of(item.monitoring) and item.identity not in self._references]
+        unknown = [item for item in targets if item.identity not in self._references]
         if unknown:
             wanted = {target.identity for target in unknown}
             found = references(await self._ask(queries.reference(_revisions(unknown))))
@@ -187,9 +190,9 @@ def _revisions(targets: Iterable[Target]) -> list[str]:
     return sorted({target.identity.revision for target in targets})
 
 
-def _by_length(targets: Iterable[Target], lengths: Callable[[Target], Iterable[int]]) -> dict[int, list[Target]]:
+def _by_length(targets: Iterable[Target], lengths: Callable[[Target], Iterable[Length]]) -> dict[Length, list[Target]]:
     """Targets by length of time that is asked for."""
-    found: dict[int, list[Target]] = {}
+    found: dict[Length, list[Target]] = {}
     for target in targets:
         for seconds in lengths(target):
             found.setdefault(seconds, []).append(target)
@@ -200,7 +203,7 @@ def _drift_lengths(target: Target) -> set[int]:
     return {window.seconds for window in windows_of(target.monitoring)}
 
 
-def _label_lengths(target: Target) -> tuple[int, ...]:
+def _label_windows(target: Target) -> tuple[LabelWindow, ...]:
     return label_windows(target.monitoring)
 
 

@@ -38,6 +38,8 @@ class Labelled:
     """Labelled per predicted row of the window."""
     selective: str = ""
     """Why these labels are no fair sample of the predictions; empty when they are."""
+    figures: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """All figures, judged or not, by name and window (in words, `604800s offset 86400s`)."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from pintle.api.watching import Drift, LabelledMetric, Monitoring, Window
 from pintle.core.judgement.findings import Finding, Findings, Labelled
 from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS, SOURCE_ERROR
-from pintle.core.watching import labels
+from pintle.core.watching import accuracy, labels
 from pintle.core.watching.causes import ESTIMATED_METRIC, FEATURE_DRIFT, LABELLED_METRIC, PREDICTION_DRIFT, SKEW
 from pintle.core.watching.counts import Counts, LabelCounts
 from pintle.core.watching.drift import SECONDS, Limits, find_features, find_score
 from pintle.core.watching.estimate import BLIND, estimated_accuracy
+from pintle.core.watching.labels import Estimate
+from pintle.core.watching.queries import LabelWindow
 from pintle.core.watching.reference import Reference
 
 FIRST_DAY = "1d"
@@ -33,8 +35,7 @@ class Seen:
     """By length in seconds. A revision without a row has empty counts, not none."""
     since_start: Counts | None = None
     """Since its pods began; only asked for while it is young."""
-    labels: Mapping[int, LabelCounts] = field(default_factory=dict)
-    """By length of the window in seconds."""
+    labels: Mapping[LabelWindow, LabelCounts] = field(default_factory=dict)
     bursts: Mapping[str, float] = field(default_factory=dict)
     """Design effect by feature; of the predictions under "" (see queries.dispersion)."""
     error: str = ""
@@ -47,9 +48,14 @@ def windows_of(monitoring: Monitoring) -> tuple[Window, ...]:
     return tuple((monitoring.drift or Drift()).windows)
 
 
-def label_windows(monitoring: Monitoring) -> tuple[int, ...]:
-    """Lengths in seconds that labels are asked for."""
-    return tuple(sorted({metric.windowSeconds for metric in monitoring.labelled or ()}))
+def label_window(metric: LabelledMetric) -> LabelWindow:
+    """Of which labels a metric is."""
+    return LabelWindow(metric.windowSeconds, metric.labelAgeSeconds)
+
+
+def label_windows(monitoring: Monitoring) -> tuple[LabelWindow, ...]:
+    """What labels are asked for."""
+    return tuple(sorted({label_window(metric) for metric in monitoring.labelled or ()}, key=str))
 
 
 def is_young(drift: Drift, lived: float) -> bool:
@@ -163,7 +169,7 @@ def _with_estimate(monitoring: Monitoring, seen: Seen, reference: Reference, fou
 
 
 def _with_labels(monitoring: Monitoring, seen: Seen, found: Findings) -> Findings:
-    judged = [_labelled(metric, seen.labels.get(metric.windowSeconds)) for metric in monitoring.labelled or ()]
+    judged = [_labelled(metric, seen) for metric in monitoring.labelled or ()]
     if not judged:
         return found
     labelled = Labelled(
@@ -172,6 +178,7 @@ def _with_labels(monitoring: Monitoring, seen: Seen, found: Findings) -> Finding
         auc=next((part.auc for _, part, _ in judged if part.auc is not None), None),
         coverage=min((part.coverage for _, part, _ in judged if part.coverage is not None), default=None),
         selective=next((part.selective for _, part, _ in judged if part.selective), ""),
+        figures={key: value for _, part, _ in judged for key, value in part.figures.items()},
     )
     failing = [entry for entry in judged if entry[0] == FAIL]
     verdict = FAIL if failing else PASS if any(entry[0] == PASS for entry in judged) else NEED_MORE_DATA
@@ -180,26 +187,52 @@ def _with_labels(monitoring: Monitoring, seen: Seen, found: Findings) -> Finding
     return replace(found, tells_only=found.tells_only | {LABELLED_METRIC}) if labelled.selective else found
 
 
-def _labelled(metric: LabelledMetric, counts: LabelCounts | None) -> tuple[str, Labelled, str]:
+def _labelled(metric: LabelledMetric, seen: Seen) -> tuple[str, Labelled, str]:
     """Verdict, figures and message of one metric."""
-    counts = counts or LabelCounts()
+    window = label_window(metric)
+    counts = seen.labels.get(window, LabelCounts())
     rows = counts.loss_count
-    estimate = labels.loss(counts) if metric.metric == "loss" else labels.auc(counts)
+    estimate, words = _estimate(metric, counts, seen.reference)
     low, high = (float(bound) if bound is not None else None for bound in (metric.min, metric.max))
     verdict = labels.judge(estimate, rows, metric.minRows, low, high)
-    loss, auc = labels.loss(counts), labels.auc(counts)
+    limits, scale = (seen.reference.limits, seen.reference.loss_scale) if seen.reference else ({}, None)
+    every = accuracy.figures(counts, limits, scale, float(metric.threshold or accuracy.THRESHOLD))
     part = Labelled(
         rows,
-        loss=loss.value if loss else None,
-        auc=auc.value if auc else None,
-        coverage=labels.coverage(counts),
+        loss=every.get("loss"),
+        auc=every.get("auc"),
+        coverage=every.get("coverage"),
         selective=labels.selective(counts) if rows >= metric.minRows else "",
+        figures={
+            (name, window.words): value
+            for name, value in every.items()
+            if metric.threshold is None or name == metric.metric
+        },
     )
+    if estimate is None and rows >= metric.minRows:
+        return verdict, part, f"{metric.metric}: {words}"
     if estimate is None:
         return verdict, part, f"{rows:.0f} labelled rows, {metric.minRows} are needed"
     bounds = [f"{word} {bound}" for word, bound in (("min", metric.min), ("max", metric.max)) if bound is not None]
-    figures = f"{metric.metric} {estimate.value:.4g} (standard error {estimate.error:.2g}) of {rows:.0f} labelled rows"
+    figures = f"{words} {estimate.value:.4g} (standard error {estimate.error:.2g}) of {rows:.0f} labelled rows"
     return verdict, part, f"{figures}, {', '.join(bounds)}"
+
+
+def _estimate(metric: LabelledMetric, counts: LabelCounts, reference: Reference | None) -> tuple[Estimate | None, str]:
+    """The figure, and what it is called; or None, and why."""
+    if metric.metric == "loss":
+        return labels.loss(counts), metric.metric
+    if metric.metric == "auc":
+        return labels.auc(counts) or None, "auc" if labels.auc(counts) else "labels of two classes are needed"
+    limits = reference.limits if reference is not None else {}
+    sides = accuracy.cut(counts, limits, float(metric.threshold or accuracy.THRESHOLD))
+    if sides is None:
+        return None, "labels of two classes are needed, and servers that export model_prediction_bin_limit"
+    if metric.metric == "calibration":
+        return accuracy.calibration(counts, limits), metric.metric
+    found = accuracy.recall(sides) if metric.metric == "recall" else accuracy.precision(sides)
+    words = f"{metric.metric} from a score of {sides.at:.3g} on"
+    return found, words if found is not None else f"no row of a score from {sides.at:.3g} on, or no positive one"
 
 
 def _looks(findings: tuple[Finding, ...], before: Iterable[Finding]) -> tuple[Finding, ...]:

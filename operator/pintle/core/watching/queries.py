@@ -6,8 +6,11 @@ The only matcher is the revisions that are due. Identities are kept apart by gro
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import floor
+from typing import NamedTuple
 
 from pintle.contract import metrics
+from pintle.core.watching.numbers import between
 from pintle.core.watching.reference import SCORE
 
 IDENTITY = "namespace, deployment, revision"
@@ -19,6 +22,8 @@ REFERENCE = (
     metrics.PREDICTION_REFERENCE_SAMPLES,
     metrics.PREDICTION_DRIFT_FLOOR,
     metrics.SCORE_BIN_ACCURACY,
+    metrics.PREDICTION_BIN_LIMIT,
+    metrics.FEEDBACK_LOSS_SCALE,
 )
 LONG_SECONDS, POINTS = 600, 60
 """Of a time longer than this so many samples of each series are read."""
@@ -28,24 +33,42 @@ BLOCKS = 24
 _BINS = f"{IDENTITY}, profile, feature, output, bin"
 
 
-def selector(names: Iterable[str], revisions: Iterable[str]) -> str:
+class LabelWindow(NamedTuple):
+    """Of which labels: see `labels`."""
+
+    seconds: int
+    age: int | None = None
+
+    @property
+    def words(self) -> str:
+        """As PromQL has it."""
+        return f"{self.seconds}s" + (f" offset {self.age}s" if self.age is not None else "")
+
+
+def selector(names: Iterable[str], revisions: Iterable[str], matcher: str = "") -> str:
     """All series of these metrics and revisions; no revisions: of any."""
     matchers = [f'__name__=~"{"|".join(names)}"']
     wanted = "|".join(sorted(set(revisions)))
     if wanted:
         matchers.append(f'revision=~"{wanted}"')
+    if matcher:
+        matchers.append(matcher)
     return "{" + ",".join(matchers) + "}"
 
 
-def growth(series: str, seconds: int) -> str:
-    """By how much counters grew in the last `seconds`, to the row: differences of samples, nothing extrapolated.
+def growth(series: str, seconds: int, ago: int = 0) -> str:
+    """By how much counters grew in `seconds`, to the row: differences of samples, nothing extrapolated.
+
+    The time ends `ago` seconds before now.
 
     A series that began within that time began with 0, so that it counts whole: else the first minutes of a version
     would be lost. Only for one that was reset, or whose pod is gone, `increase` has to do.
     """
-    before = f"({series} offset {seconds}s or {series} * 0)"
-    within = _range(series, seconds)
-    return f"((({series} - {before}) unless resets({within}) > 0) or increase({within}))"
+    offset = f" offset {ago}s" if ago else ""
+    after = f"{series}{offset}"
+    before = f"({series} offset {seconds + ago}s or {after} * 0)"
+    within = f"{_range(series, seconds)}{offset}"
+    return f"((({after} - {before}) unless resets({within}) > 0) or increase({within}))"
 
 
 def _range(series: str, seconds: int) -> str:
@@ -93,12 +116,20 @@ def totals(revisions: Iterable[str]) -> str:
     return f"sum by ({_BINS}) ({selector((metrics.FEATURE_BIN, metrics.PREDICTION_BIN), revisions)})"
 
 
-def labels(revisions: Iterable[str], seconds: int) -> str:
-    """Loss, labels by score bin and truth, predicted rows by score bin, of the last `seconds`; `counted` says which.
+def labels(revisions: Iterable[str], window: LabelWindow, at: float) -> str:
+    """Loss, labels by score bin and truth, predicted rows by score bin; `counted` says which.
 
-    Cohorts are summed: these are the labels that came in that time.
+    Without an age: labels that came in the last `window.seconds`, of whatever cohorts, and the rows predicted in that
+    time. With one: all labels until now of the predictions that were made in the `window.seconds` up to `window.age`
+    before `at` (unix seconds), and the rows of that time. So each look compares cohorts of the same ages: while wrong
+    predictions are labelled later than right ones, cohorts of unlike ages are no fair comparison.
     """
-    wanted = tuple(revisions)
+    wanted, age = tuple(revisions), window.age
+    span, ago, cohorts = window.seconds, 0, ""
+    if age is not None:
+        span, ago = window.seconds + age, age
+        end = floor(at) - age
+        cohorts = f'cohort=~"{between(max(end - window.seconds, 0), max(end - 1, 0))}"'
     parts = {
         "sum": (metrics.FEEDBACK_LOSS_SUM, IDENTITY),
         "squares": (metrics.FEEDBACK_LOSS_SQUARES, IDENTITY),
@@ -107,9 +138,16 @@ def labels(revisions: Iterable[str], seconds: int) -> str:
         SCORE: (metrics.PREDICTION_BIN, f"{IDENTITY}, bin"),
     }
     return " or ".join(
-        f'label_replace(sum by ({by}) ({growth(selector((name,), wanted), seconds)}), "counted", "{what}", "", "")'
+        f"label_replace(sum by ({by}) ({_counted(what, name, wanted, cohorts, window.seconds, span, ago)}), "
+        f'"counted", "{what}", "", "")'
         for what, (name, by) in parts.items()
     )
+
+
+def _counted(what: str, name: str, revisions: tuple[str, ...], cohorts: str, seconds: int, span: int, ago: int) -> str:
+    if what == SCORE:
+        return growth(selector((name,), revisions), seconds, ago)
+    return growth(selector((name,), revisions, cohorts), span)
 
 
 def dispersion(revisions: Iterable[str], span: int, block: int) -> str:

@@ -45,6 +45,10 @@ class Reference:
     score: Bins | None = None
     accuracy: Mapping[str, float] = field(default_factory=dict)
     """Accuracy at evaluation by score bin; empty for a regression."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Upper end of the bins of the score; the last has none. Empty where an older server does not tell them."""
+    loss_scale: float | None = None
+    """What the errors of a regression are divided by before they are squared."""
 
 
 def identity_of(labels: Mapping[str, str]) -> Identity:
@@ -73,6 +77,8 @@ class _Gauges:
     rows: dict[tuple[bool, str], float] = field(default_factory=dict)
     floors: dict[tuple[bool, str], dict[str, float]] = field(default_factory=dict)
     accuracy: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
+    scale: float | None = None
 
     def take(self, sample: Sample) -> None:
         labels, name = sample.labels, sample.labels.get("__name__", "")
@@ -87,6 +93,10 @@ class _Gauges:
             self.floors.setdefault(about, {})[labels.get("window", "")] = sample.value
         elif name == metrics.SCORE_BIN_ACCURACY:
             self.accuracy[labels.get("bin", "")] = sample.value
+        elif name == metrics.PREDICTION_BIN_LIMIT:
+            self.limits[labels.get("bin", "")] = sample.value
+        elif name == metrics.FEEDBACK_LOSS_SCALE:
+            self.scale = sample.value
 
     def reference(self) -> Reference | None:
         if not self.ratios:
@@ -97,6 +107,8 @@ class _Gauges:
             features={name: found for (is_score, name), found in bins.items() if not is_score},
             score=bins.get((True, SCORE)),
             accuracy=self.accuracy,
+            limits=self.limits,
+            loss_scale=self.scale,
         )
 
     def _bins(self, about: tuple[bool, str]) -> Bins:

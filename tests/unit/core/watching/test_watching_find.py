@@ -10,6 +10,7 @@ from pintle.api.watching import Monitoring
 from pintle.core.judgement.findings import Findings
 from pintle.core.watching.counts import Counts, LabelCounts
 from pintle.core.watching.find import Seen, find, signature
+from pintle.core.watching.queries import LabelWindow
 from pintle.core.watching.reference import Bins, Reference
 
 HOUR, DAY = 3600, 86400
@@ -147,7 +148,7 @@ LABELLED = monitoring(labelled=[{"metric": "loss", "max": "0.2", "windowSeconds"
 
 def test_labels_that_are_a_fair_sample_may_ask_for_a_run() -> None:
     """Loss .3 of half the predictions, the bound is .2."""
-    found = looks(seen(SAME, labels={HOUR: labels(0.3)}), spec=LABELLED)
+    found = looks(seen(SAME, labels={LabelWindow(HOUR): labels(0.3)}), spec=LABELLED)
     assert found.verdicts["LabelledMetric"] == "Fail"
     assert found.labelled is not None
     assert (found.labelled.rows, found.labelled.loss, found.labelled.auc) == (2000, pytest.approx(0.3), 1.0)
@@ -156,7 +157,7 @@ def test_labels_that_are_a_fair_sample_may_ask_for_a_run() -> None:
 
 def test_selective_labels_may_not() -> None:
     """The same loss of one prediction in twenty is told, and asks for nothing."""
-    found = looks(seen(SAME, labels={HOUR: labels(0.3, predicted=40000)}), spec=LABELLED)
+    found = looks(seen(SAME, labels={LabelWindow(HOUR): labels(0.3, predicted=40000)}), spec=LABELLED)
     assert found.verdicts["LabelledMetric"] == "Fail"
     assert found.tells_only == {"LabelledMetric"}
 
@@ -166,6 +167,37 @@ def test_without_labels_there_is_no_verdict() -> None:
     found = looks(seen(SAME), spec=LABELLED)
     assert found.verdicts["LabelledMetric"] == "NeedMoreData"
     assert "0 labelled rows, 1000 are needed" in found.messages["LabelledMetric"]
+
+
+def test_a_bound_for_recall_at_a_declared_threshold() -> None:
+    """Half of the positives score above .5: below .9 by far. The message says at which limit it was taken."""
+    counts = LabelCounts(
+        loss_sum=200.0,
+        loss_squares=100.0,
+        loss_count=2000,
+        truths={"negative": {"00": 1000.0}, "positive": {"00": 500.0, "01": 500.0}},
+        predicted={"00": 1500.0, "01": 500.0},
+    )
+    spec = monitoring(labelled=[{"metric": "recall", "min": "0.9", "threshold": "0.4", "windowSeconds": HOUR}])
+    reference = replace(REFERENCE, limits={"00": 0.5})
+    found = looks(seen(SAME, reference=reference, labels={LabelWindow(HOUR): counts}), spec=spec)
+    assert found.verdicts["LabelledMetric"] == "Fail"
+    assert "recall from a score of 0.5 on 0.5" in found.messages["LabelledMetric"]
+    assert found.labelled is not None
+    assert found.labelled.figures == {("recall", "3600s"): 0.5}
+    older = looks(seen(SAME, labels={LabelWindow(HOUR): counts}), spec=spec)
+    assert older.verdicts["LabelledMetric"] == "NeedMoreData"
+    assert "model_prediction_bin_limit" in older.messages["LabelledMetric"]
+
+
+def test_labels_of_one_age_are_not_those_of_another() -> None:
+    """What came in the hour breaks the bound; of the predictions that are a day old nothing is known."""
+    spec = monitoring(labelled=[{"metric": "loss", "max": "0.2", "windowSeconds": HOUR, "labelAgeSeconds": DAY}])
+    assert looks(seen(SAME, labels={LabelWindow(HOUR): labels(0.3)}), spec=spec).verdicts["LabelledMetric"] != "Fail"
+    found = looks(seen(SAME, labels={LabelWindow(HOUR, DAY): labels(0.3)}), spec=spec)
+    assert found.verdicts["LabelledMetric"] == "Fail"
+    assert found.labelled is not None
+    assert ("loss", "3600s offset 86400s") in found.labelled.figures
 
 
 def test_figures_that_move_are_not_news() -> None:
