@@ -61,8 +61,11 @@ class Batcher:
         batch_rows: int,
         queue_requests: int,
         queue_rows: int,
+        explain: Callable[[Batch], Prediction] | None = None,
     ) -> None:
+        """`explain` answers rows that are to be explained."""
         self._model = model
+        self._explain = explain or model.predict
         self._width = len(model.inputs.numbers)
         self._observe = observe
         self._batch_rows = batch_rows
@@ -106,7 +109,7 @@ class Batcher:
             return
         self._running = jobs
         count = sum(job.rows.count for job in jobs)
-        if self._call_seconds + count * self._row_seconds > SLOW_SECONDS:
+        if jobs[0].rows.explain or self._call_seconds + count * self._row_seconds > SLOW_SECONDS:
             future = self._loop.run_in_executor(self._worker, self._predict, jobs)
             future.add_done_callback(lambda done: self._finished(jobs, done.result()))
         else:
@@ -117,7 +120,7 @@ class Batcher:
         count = 0
         while self._waiting:
             job = self._waiting[0]
-            if jobs and count + job.rows.count > self._batch_rows:
+            if jobs and (count + job.rows.count > self._batch_rows or job.rows.explain or jobs[0].rows.explain):
                 break
             self._waiting.popleft()
             if job.answered:
@@ -132,6 +135,8 @@ class Batcher:
         begin = time.perf_counter()
         try:
             batch = join([job.rows for job in jobs], self._width)
+            if jobs[0].rows.explain:
+                return batch, self._explain(batch)
             prediction = self._model.predict(batch)
         except Exception as error:
             return error

@@ -15,6 +15,7 @@ from pintle.contract.metrics import ROUTE_DEFAULT, ROUTE_DIRECT
 from pintle.contract.token import Signer, derived_secret
 from pintle.serve.artifact import Artifact
 from pintle.serve.batching import Batcher, Job
+from pintle.serve.explain import Explainer
 from pintle.serve.feedback import Feedback
 from pintle.serve.http import (
     OK,
@@ -87,7 +88,8 @@ class Handler:
     def serve(self, artifact: Artifact, model: Model) -> None:
         """Take a proven model into service. Called once, in the running event loop."""
         settings, manifest = self.settings, artifact.manifest
-        api = model_api(artifact, model, RowReader(model.inputs, settings.max_rows), settings.identity)
+        explainer = Explainer(model, manifest)
+        api = model_api(artifact, model, RowReader(model.inputs, settings.max_rows), explainer, settings.identity)
         self.monitor = Monitor(artifact.profile, model.inputs, self.metrics, settings.monitor_rows)
         if manifest.task == OUTLIERS:
             self.no_labels = "an outlier detector takes no labels: its score is no probability"
@@ -102,6 +104,7 @@ class Handler:
             batch_rows=settings.batch_rows,
             queue_requests=settings.queue_requests,
             queue_rows=settings.queue_rows,
+            explain=explainer.predict,
         )
 
     def _take_labels(self, outcome: Outcome) -> None:

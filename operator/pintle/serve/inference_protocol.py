@@ -15,6 +15,7 @@ import orjson
 
 from pintle.contract.manifest import OUTLIERS, Manifest
 from pintle.serve import VERSION
+from pintle.serve.explain import Explainer
 from pintle.serve.http import Answer, BadRequest, BadSchema, json_answer, parse_json
 from pintle.serve.models import Model, Prediction
 from pintle.serve.outcome import label_key
@@ -32,6 +33,9 @@ REFUSED_PARAMETERS = ("shared_memory_region", "classification")
 """Parameters that ask for another answer than the one we have; what else we do not know changes nothing."""
 LABEL, PROBABILITIES, VARIABLE = "label", "probabilities", "variable"
 OUTLIER, SCORE = "outlier", "score"
+CONTRIBUTIONS, BASE = "contributions", "base"
+EXPLAINED = (CONTRIBUTIONS, BASE)
+"""Outputs beside those of the metadata, for who asks for them or with the parameter `explain`."""
 DATATYPES = {
     (kind, required): datatype
     for kind, often, always in (
@@ -60,7 +64,10 @@ class InferRequest:
 class InferenceProtocol:
     """Reads and writes what one model is asked and answers."""
 
-    def __init__(self, manifest: Manifest, model: Model, reader: RowReader, identity: Identity) -> None:
+    def __init__(
+        self, manifest: Manifest, model: Model, reader: RowReader, explainer: Explainer, identity: Identity
+    ) -> None:
+        self._explainer = explainer
         self._identity = identity
         self._reader = reader
         self._features = model.inputs.features
@@ -151,6 +158,10 @@ class InferenceProtocol:
             elif name == PROBABILITIES and prediction.probabilities is not None:
                 flat_data = prediction.probabilities.reshape(-1)
                 made.append(OutputTensor(name, "FP32", [count, len(self._labels)], flat_data))
+            elif name in EXPLAINED and prediction.contributions is not None:
+                found = prediction.contributions
+                found = np.ascontiguousarray(found[:, :-1] if name == CONTRIBUTIONS else found[:, -1:])
+                made.append(OutputTensor(name, "FP32", list(found.shape), found.reshape(-1)))
             elif name == OUTLIER and prediction.values is None:
                 made.append(OutputTensor(name, "BOOL", [count], prediction.labels or []))
             else:
@@ -165,8 +176,9 @@ class InferenceProtocol:
 
     def check_outputs(self, names: Sequence[Any]) -> None:
         """Raises BadSchema, BadRequest for outputs that there are not, or that are named twice."""
-        if unknown := [name for name in names if name not in self.output_names]:
-            raise BadSchema(f"unknown output {str(unknown[0])[:100]}; this model has {', '.join(self.output_names)}")
+        known = (*self.output_names, *EXPLAINED) if self._explainer.able else self.output_names
+        if unknown := [name for name in names if name not in known]:
+            raise BadSchema(f"unknown output {str(unknown[0])[:100]}; this model has {', '.join(known)}")
         if len(set(names)) != len(names):
             raise BadRequest("an output is asked for twice")
 
@@ -196,22 +208,33 @@ class InferenceProtocol:
             tensors[tensor.name] = tensor
         if at != len(binary):
             raise BadRequest(f"{len(binary) - at} bytes after the JSON belong to no input")
-        return InferRequest(self.rows_of(tensors), request_id, outputs, as_bytes)
+        return InferRequest(self.asked_rows(tensors, outputs), request_id, outputs, as_bytes)
+
+    def asked_rows(self, tensors: Mapping[str, InputTensor], outputs: Sequence[str]) -> Rows:
+        """The rows, explained where an output asks for that. Raises BadRequest, BadSchema."""
+        rows = self.rows_of(tensors)
+        if outputs is self.output_names or not set(outputs) & set(EXPLAINED):
+            return rows
+        return self._explainer.ask(rows)
 
     def _requested(self, outputs: Any, parameters: Mapping[str, Any]) -> tuple[Sequence[str], frozenset[str]]:
         """Names of the outputs in the wanted order, and which of them in binary."""
         binary = _switch(parameters, "binary_data_output", False)
+        explained = EXPLAINED if _switch(parameters, "explain", False) else ()
         if outputs is None or outputs == []:
-            return self.output_names, frozenset(self.output_names if binary else ())
+            every = (*self.output_names, *explained) if explained else self.output_names
+            return every, frozenset(every if binary else ())
         if type(outputs) is not list or any(type(item) is not dict for item in outputs):
             raise BadRequest('"outputs" must be a list of objects with a name')
         names = [item.get("name") for item in outputs]
         self.check_outputs(names)
-        return names, frozenset(
+        more = [name for name in explained if name not in names]
+        as_bytes = {
             item["name"]
             for item in outputs
             if _switch(_parameters(item, f"output {item['name']}"), "binary_data", binary)
-        )
+        }
+        return [*names, *more], frozenset(as_bytes.union(more if binary else ()))
 
     def is_plain(self, request: InferRequest) -> bool:
         """Whether the answer has nothing to repeat of the request."""

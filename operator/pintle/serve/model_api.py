@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pintle.serve.artifact import Artifact
+from pintle.serve.explain import Explainer
 from pintle.serve.http import JSON, Answer, BadRequest, Request
 from pintle.serve.inference_protocol import InferenceProtocol
 from pintle.serve.models import Model
@@ -29,8 +30,8 @@ class Paths:
         base, v1 = f"/v2/models/{identity.model}", f"/v1/models/{identity.model}"
         self.models = (base, f"{base}/versions/{identity.version}")
         self.infer = tuple(f"{path}/infer" for path in self.models)
-        self.v1_predict = f"{v1}:predict"
-        self.asked = frozenset(("/predict", self.v1_predict, *self.infer))
+        self.v1_predict, self.v1_explain = f"{v1}:predict", f"{v1}:explain"
+        self.asked = frozenset(("/predict", self.v1_predict, self.v1_explain, *self.infer))
         """Where predictions are asked for."""
         self.ready = (*(f"{path}/ready" for path in self.models), v1)
         self.v1 = v1
@@ -48,12 +49,14 @@ class ModelApi:
     protocol: InferenceProtocol
 
 
-def model_api(artifact: Artifact, model: Model, reader: RowReader, identity: Identity) -> ModelApi:
+def model_api(
+    artifact: Artifact, model: Model, reader: RowReader, explainer: Explainer, identity: Identity
+) -> ModelApi:
     """All protocols of a proven model."""
     manifest, paths = artifact.manifest, Paths(identity)
-    predict = PredictApi(manifest, reader, identity)
-    protocol = InferenceProtocol(manifest, model, reader, identity)
-    v1 = V1Api(manifest, model.inputs, reader, identity)
+    predict = PredictApi(manifest, reader, explainer, identity)
+    protocol = InferenceProtocol(manifest, model, reader, explainer, identity)
+    v1 = V1Api(manifest, model.inputs, reader, explainer, identity)
     docs = DocsPage(document(manifest, model.inputs, artifact.example, identity, protocol.metadata))
 
     def read_predict(request: Request) -> tuple[Rows, Writer]:
@@ -64,6 +67,10 @@ def model_api(artifact: Artifact, model: Model, reader: RowReader, identity: Ide
         check_media(request)
         return v1.read(request.body), v1.write
 
+    def read_explain(request: Request) -> tuple[Rows, Writer]:
+        check_media(request)
+        return explainer.ask(v1.read(request.body)), v1.write
+
     def read_infer(request: Request) -> tuple[Rows, Writer]:
         check_media(request, binary=True)
         asked = protocol.read(request.body, request.binary_header)
@@ -72,7 +79,12 @@ def model_api(artifact: Artifact, model: Model, reader: RowReader, identity: Ide
         return asked.rows, lambda share, tokens: protocol.write(asked, share, tokens)
 
     return ModelApi(
-        asked={"/predict": read_predict, paths.v1_predict: read_v1, **dict.fromkeys(paths.infer, read_infer)},
+        asked={
+            "/predict": read_predict,
+            paths.v1_predict: read_v1,
+            paths.v1_explain: read_explain,
+            **dict.fromkeys(paths.infer, read_infer),
+        },
         told={
             **dict.fromkeys(paths.models, protocol.model_metadata),
             "/v1/models": v1.models,

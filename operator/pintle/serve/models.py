@@ -60,6 +60,8 @@ class Prediction:
     labels: list[Any] | None = None
     probabilities: Float32 | None = None
     values: Float32 | None = None
+    contributions: Float32 | None = None
+    """[rows, columns + 1], the last one the base; only where a request asked for it, which is a batch of its own."""
 
     @property
     def figures(self) -> Float32:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
 from pintle.contract.manifest import OUTLIERS, Manifest
+from pintle.serve.explain import Explainer
 from pintle.serve.http import Answer, BadRequest, parse_json
 from pintle.serve.outcome import label_key
 from pintle.serve.rows import RowReader, Rows
@@ -14,14 +16,15 @@ from pintle.serve.settings import Identity
 from pintle.serve.share import Share
 from pintle.serve.tokens import TokenWriter
 
-SHAPES = '{"rows": [{column: value}]} or {"columns": {column: [value]}}'
+SHAPES = '{"rows": [{column: value}]} or {"columns": {column: [value]}}, and may have "explain": true'
 
 
 class PredictApi:
     """Reads and writes the bodies of `/predict`."""
 
-    def __init__(self, manifest: Manifest, reader: RowReader, identity: Identity) -> None:
+    def __init__(self, manifest: Manifest, reader: RowReader, explainer: Explainer, identity: Identity) -> None:
         self._reader = reader
+        self._explainer = explainer
         keys = _members([label_key(label) for label in manifest.labels])
         self._row = b'{"label":%%b,"probabilities":{%b}}' % keys
         if manifest.task == OUTLIERS:
@@ -35,6 +38,15 @@ class PredictApi:
     def read(self, body: bytes) -> Rows:
         """Raises BadRequest, BadSchema."""
         value = parse_json(body)
+        if type(value) is dict and "explain" in value:
+            wanted = value.pop("explain")
+            if type(wanted) is not bool:
+                raise BadRequest('"explain" must be true or false')
+            rows = self._rows(value)
+            return self._explainer.ask(rows) if wanted else rows
+        return self._rows(value)
+
+    def _rows(self, value: Any) -> Rows:
         if type(value) is not dict or len(value) != 1:
             raise BadRequest(f"the body must be {SHAPES}")
         if "rows" in value:
@@ -56,6 +68,9 @@ class PredictApi:
                 row % (texts.get(label) or orjson.dumps(label), *figures.split(b","))
                 for label, figures in zip(labels, share.figures(), strict=True)
             ]
+        if share.answers.prediction.contributions is not None:
+            texts_of = self._explainer.texts(share.prediction)
+            rows = [b"%b,%b}" % (row[:-1], text) for row, text in zip(rows, texts_of, strict=True)]
         if tokens is None:
             return Answer(200, b"%b%b]}" % (self._head, b",".join(rows)))
         return Answer(200, b'%b%b],"tokens":["%b"]}' % (self._head, b",".join(rows), b'","'.join(share.tokens(tokens))))

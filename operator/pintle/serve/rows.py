@@ -36,6 +36,8 @@ class Rows:
     count: int
     numbers: bytes
     strings: list[list[str]]
+    explain: bool = False
+    """To be answered with contributions, by themselves."""
 
 
 class RowReader:

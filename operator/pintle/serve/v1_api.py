@@ -1,4 +1,4 @@
-"""The V1 protocol of KServe and TensorFlow Serving: `POST /v1/models/NAME:predict`.
+"""The V1 protocol of KServe and TensorFlow Serving: `POST /v1/models/NAME:predict`, and `:explain`.
 
 Instances are objects of columns, or lists in the order of the schema. Predictions are labels or values, as clients of
 V1 expect them; probabilities stand beside them.
@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from pintle.contract.manifest import Manifest
+from pintle.serve.explain import Explainer
 from pintle.serve.http import Answer, BadRequest, BadSchema, json_answer, parse_json
 from pintle.serve.models import Inputs
 from pintle.serve.rows import RowReader, Rows
@@ -24,8 +25,11 @@ SHAPE = '{"instances": [{column: value}]} or {"instances": [[value of each colum
 class V1Api:
     """Reads and writes the bodies of `:predict`."""
 
-    def __init__(self, manifest: Manifest, inputs: Inputs, reader: RowReader, identity: Identity) -> None:
+    def __init__(
+        self, manifest: Manifest, inputs: Inputs, reader: RowReader, explainer: Explainer, identity: Identity
+    ) -> None:
         self._reader = reader
+        self._explainer = explainer
         self._names = [feature.name for feature in inputs.features]
         self._classes = list(manifest.labels)
         self._several = bool(manifest.output_names)
@@ -70,6 +74,8 @@ class V1Api:
                 parts += [b',"probabilities":[[', b"],[".join(share.figures()), b"]]"]
             else:
                 parts += [b',"scores":[', b",".join(share.figures()), b"]"]
+        if share.answers.prediction.contributions is not None:
+            parts += [b',"explanations":[{', b"},{".join(self._explainer.texts(share.prediction)), b"}]"]
         if tokens is not None:
             parts += [b',"tokens":["', b'","'.join(share.tokens(tokens)), b'"]']
         return Answer(200, b"".join([*parts, b"}"]))
