@@ -3,8 +3,9 @@
 TrainingJob, ModelVersion, ModelDeployment   itself
 child                                        its owner among ours, and the parent that its label names
 ModelVersion                                 TrainingJobs and ModelDeployments of its model
-ModelDeployment                              ModelVersions and other ModelDeployments of its model (aliases, usedBy),
-                                             and the TrainingJob that its spec.retrain names
+ModelDeployment                              the TrainingJob that its spec.retrain names; and, where that has changed
+                                             which they read, ModelVersions and other ModelDeployments of its model
+                                             (aliases, usedBy)
 """
 
 from __future__ import annotations
@@ -32,11 +33,27 @@ def key_of(parent: Obj) -> Key:
     return Key(parent["kind"], parent["metadata"]["namespace"], parent["metadata"]["name"])
 
 
-def woken_by(obj: Obj, store: Store) -> set[Key]:
-    """Keys to look at when this object was made, changed or went away."""
-    if obj["kind"] in _PARENT_NAMES:
-        return {key_of(obj), *_readers(obj, store)}
-    return set(_parents_of_child(obj))
+def woken_by(obj: Obj, store: Store, other: Obj | None = None) -> set[Key]:
+    """Keys to look at when this object was made, changed or went away.
+
+    `other`: what it was before, or has become. A change that those of the same model do not read wakes none of them:
+    the figures of a rollout or of drift, which come often, would else wake every deployment of a model for each.
+    """
+    if obj["kind"] not in _PARENT_NAMES:
+        return set(_parents_of_child(obj))
+    keys = {key_of(obj)}
+    if retrained := retrained_by(obj):
+        keys.add(Key(TRAINING_JOB.name, obj["metadata"]["namespace"], retrained))
+    if other is None or obj["kind"] != MODEL_DEPLOYMENT.name or _read_by_others(obj) != _read_by_others(other):
+        keys.update(_readers(obj, store))
+    return keys
+
+
+def _read_by_others(deployment: Obj) -> tuple[Any, ...]:
+    """All that looks at versions and deployments of its model read of a ModelDeployment."""
+    metadata, status = deployment["metadata"], deployment.get("status") or {}
+    served = tuple((status.get(role) or {}).get("version") for role in ("stable", "canary"))
+    return deployment["spec"], metadata.get("deletionTimestamp"), status.get("alias"), served
 
 
 def _readers(obj: Obj, store: Store) -> Iterator[Key]:
@@ -45,8 +62,6 @@ def _readers(obj: Obj, store: Store) -> Iterator[Key]:
         for kind in _READERS.get(obj["kind"], ()):
             for reader in store.of_model(kind, obj["metadata"]["namespace"], model):
                 yield key_of(reader)
-    if retrained := retrained_by(obj):
-        yield Key(TRAINING_JOB.name, obj["metadata"]["namespace"], retrained)
 
 
 def _parents_of_child(obj: Obj) -> Iterator[Key]:

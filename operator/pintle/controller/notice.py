@@ -26,7 +26,7 @@ class Notice:
         if not self._store.put(obj):
             return False
         # What it was may have mattered to others than what it is: a model name that was edited, a label.
-        keys = woken_by(obj, self._store) | (woken_by(before, self._store) if before else set())
+        keys = woken_by(obj, self._store, before) | (woken_by(before, self._store, obj) if before else set())
         for key in keys:
             self._queue.add(key)
         return True

@@ -74,3 +74,35 @@ def test_wakes(name: str) -> None:
         store.put(known)
     changed, woken = CASES[name]
     assert woken_by(changed, store) == woken
+
+
+SERVING = {"alias": {"name": "champion", "version": 1, "sequence": 1}, "stable": {"version": 1, "readyReplicas": 2}}
+FIGURES = {"rollout": {"step": 1}, "conditions": [], "history": [], "stable": {"version": 1, "readyReplicas": 1}}
+CHANGES = {
+    "figures of a rollout": ({**SERVING, **FIGURES}, {}, False),
+    "the alias that it claims": ({**SERVING, "alias": {"name": "champion", "version": 2, "sequence": 2}}, {}, True),
+    "the version that it serves": ({**SERVING, "stable": {"version": 2}}, {}, True),
+    "a canary": ({**SERVING, "canary": {"version": 2}}, {}, True),
+    "its spec": (SERVING, {"follow": "Latest"}, True),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_others_of_its_model_are_woken_by_what_they_read(name: str) -> None:
+    """Versions and deployments of the model look again when this changes in a ModelDeployment, or they do not."""
+    status, spec, read = CHANGES[name]
+    neighbour = stored(obj(MODEL_DEPLOYMENT, "api", spec={"modelName": "delays"}), 9)
+    before = {**MD, "status": SERVING}
+    after = {**MD, "spec": {**MD["spec"], **spec}, "status": status}
+    store = Store()
+    for known in (MV, neighbour, after):
+        store.put(known)
+    others = {key("ModelVersion", "delays-v1"), key("ModelDeployment", "api")}
+    assert woken_by(after, store, before) == {key("ModelDeployment", "web")} | (others if read else set())
+
+
+def test_the_training_job_hears_of_every_change() -> None:
+    """It reads what the deployment asks for, and that comes with the figures."""
+    store = Store()
+    store.put(ASKING)
+    assert key("TrainingJob", "train") in woken_by({**ASKING, "status": FIGURES}, store, ASKING)
