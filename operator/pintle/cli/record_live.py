@@ -6,7 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pintle.cli import errors, record_file
@@ -18,7 +18,16 @@ from pintle.cli.kubectl import Kubectl, Obj
 from pintle.cli.record_samples import HISTORY_SECONDS, Samples, counters, pod_facts, shares
 from pintle.cli.record_source import Source
 from pintle.contract.names import ANNOTATION_ROLLOUT, LABEL_DEPLOYMENT, LABEL_REVISION
-from pintle.core.backtest.recording import CANARY, GUARD, POD_READY, POD_RESTARTS, Recording, Setup, Shares
+from pintle.core.backtest.recording import (
+    CANARY,
+    GUARD,
+    POD_READY,
+    POD_RESTARTS,
+    Recording,
+    Setup,
+    Shares,
+    scrape_interval,
+)
 
 PAST_SECONDS = 120.0
 """Before the hour of the past: more than the few scrapes that are needed, at any interval."""
@@ -65,7 +74,7 @@ def record(kubectl: Kubectl, deployment: Obj, arguments: argparse.Namespace) -> 
     }
     lines = [
         f"Recorded {count(recording.rows)} samples of {setup.deployment}: {setup.phase.lower()} {setup.tested} beside"
-        f" {setup.control or 'nothing'}.",
+        f" {setup.control}.",
         f"Replay it with: kubectl pintle backtest {arguments.record}",
     ]
     return Answer("Recorded", view, [] if arguments.record == "-" else lines)
@@ -92,7 +101,7 @@ def recorded(kubectl: Kubectl, source: Source, deployment: Obj, trial: Trial, no
     namespace, name, spec = namespace_of(deployment), name_of(deployment), deployment["spec"]
     until = now if trial.until is None else min(trial.until + PAST_SECONDS, now)
     since = trial.origin - HISTORY_SECONDS - PAST_SECONDS
-    revisions = [revision for revision in (trial.tested, trial.control) if revision]
+    revisions = [trial.tested, trial.control]
     found = counters(source, namespace, name, revisions, since, until)
     if not found.series:
         raise CliError(
@@ -109,14 +118,19 @@ def recorded(kubectl: Kubectl, source: Source, deployment: Obj, trial: Trial, no
         control=trial.control,
         origin=trial.origin,
         phase=trial.phase,
-        until=round(until if trial.until is None else trial.until, 3),
+        until=round(until, 3),
         rollout=dict(spec.get("rollout") or {}),
         guard=None if spec.get("guard") is None else dict(spec["guard"]),
         gateway="gateway" in (spec.get("traffic") or {}),
         weights=weights or _shares_now(deployment, trial, now),
         decided=tuple(_decided(deployment, trial)),
     )
-    return found.recording(setup)
+    made = found.recording(setup)
+    if trial.until is not None:
+        # The operator looks several times a second, a replay once a scrape: it gets the look after the last one.
+        slack = 2 * (scrape_interval(made) or 0.0)
+        made.setup = replace(made.setup, until=round(min(trial.until + slack, until), 3))
+    return made
 
 
 def _record_of(kubectl: Kubectl, deployment: Obj) -> Mapping[str, Any]:
@@ -136,12 +150,10 @@ def _going(written: Mapping[str, Any]) -> Trial | None:
     origin = parse_time(written.get("origin"))
     if origin is None:
         return None
-    weights = written.get("weights") or {}
     if written.get("canary"):
         return Trial(CANARY, str(written["canary"]), str(written.get("stable", "")), origin.timestamp())
     if written.get("previous"):
-        previous = str(written["previous"])
-        return Trial(GUARD, str(written["stable"]), previous if weights.get(previous) else "", origin.timestamp())
+        return Trial(GUARD, str(written["stable"]), str(written["previous"]), origin.timestamp())
     return None
 
 

@@ -6,6 +6,7 @@ server's proxy by kubectl, with the rights of the person who asks.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 from pintle.cli import errors
 from pintle.cli.errors import CliError
@@ -94,9 +95,9 @@ class Source:
         )
 
     def _by_http(self, form: Mapping[str, str]) -> bytes:
-        request = urllib.request.Request(
-            self.url.rstrip("/") + "/api/v1/query", data=urlencode(form).encode(), headers=self._headers()
-        )
+        parts = urlsplit(self.url)
+        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/") + "/api/v1/query"
+        request = urllib.request.Request(url, data=urlencode(form).encode(), headers=self._headers())
         try:
             with self._opener().open(request, timeout=TIMEOUT) as response:
                 return bytes(response.read())
@@ -110,6 +111,9 @@ class Source:
             raise CliError(f"{self._name} cannot be reached ({reason}). {_HINT}", errors.NO_ACCESS) from error
 
     def _headers(self) -> dict[str, str]:
+        user = urlsplit(self.url).netloc.rpartition("@")[0]
+        if user and not self.token_file:
+            return {"Authorization": f"Basic {base64.b64encode(unquote(user).encode()).decode()}"}
         if not self.token_file:
             return {}
         try:

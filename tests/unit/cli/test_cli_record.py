@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -162,6 +163,12 @@ def test_prometheus_that_is_not_there() -> None:
     with pytest.raises(CliError, match=r"Prometheus at http://127\.0\.0\.1:1 cannot be reached") as caught:
         recorded_range(Kubectl(chosen_namespace="team"), asked)
     assert "secret" not in str(caught.value)
+
+
+def test_a_user_in_the_address_is_basic_authentication(prometheus: FakePrometheus) -> None:
+    """As a browser has it."""
+    list(Source(prometheus.url.replace("//", "//ann:s%40cret@"), Kubectl()).raw('{namespace="team"}', START, START + 5))
+    assert prometheus.tokens == ["Basic " + base64.b64encode(b"ann:s@cret").decode()]
 
 
 def test_a_token_is_sent(prometheus: FakePrometheus, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class RecordingInvalid(ValueError):
 
 def read(lines: Iterable[str]) -> Recording:
     """From JSON lines or CSV, whichever they are. Raises RecordingInvalid."""
-    numbered = enumerate(lines, start=1)
+    numbered: Iterator[tuple[int, str]] = enumerate(lines, start=1)
     number, text = next(((n, line) for n, line in numbered if line.strip()), (1, ""))
     if not text:
         raise RecordingInvalid(1, "the file is empty", _CUT)
@@ -165,7 +165,7 @@ def _setup(number: int, said: Mapping[str, Any]) -> Setup:
         raise RecordingInvalid(
             number, f"apiVersion {said.get('apiVersion')} is not {API_VERSION}", "use the plugin that recorded it"
         )
-    missing = [name for name in ("namespace", "deployment", "tested", "originTime") if not said.get(name)]
+    missing = [name for name in ("namespace", "deployment", "tested", "control", "originTime") if not said.get(name)]
     if missing:
         raise RecordingInvalid(number, f"the settings lack {', '.join(missing)}")
     if said.get("phase", CANARY) not in PHASES:
@@ -177,7 +177,7 @@ def _setup(number: int, said: Mapping[str, Any]) -> Setup:
             namespace=str(said["namespace"]),
             deployment=str(said["deployment"]),
             tested=str(said["tested"]),
-            control=str(said.get("control") or ""),
+            control=str(said["control"]),
             origin=_moment(number, "originTime", said["originTime"]),
             phase=str(said.get("phase", CANARY)),
             until=None if until is None else _moment(number, "untilTime", until),
@@ -194,10 +194,10 @@ def _setup(number: int, said: Mapping[str, Any]) -> Setup:
 
 
 def _revisions(number: int, said: Mapping[str, Any]) -> None:
-    if said["tested"] == said.get("control"):
+    if said["tested"] == said["control"]:
         raise RecordingInvalid(number, "tested and control are the same revision", "name the two that were compared")
-    for name in (said["tested"], said.get("control")):
-        if name and not _REVISION.fullmatch(str(name)):
+    for name in (said["tested"], said["control"]):
+        if not _REVISION.fullmatch(str(name)):
             raise RecordingInvalid(number, f"{name!r} is no name of a revision")
 
 

@@ -111,7 +111,7 @@ def ends(recording: Recording, grid_seconds: float) -> float:
     setup = recording.setup
     until = recording.last if setup.until is None else setup.until
     for shares in setup.weights:
-        if shares.time > setup.origin and any(name not in shares.weights for name in setup.revisions if name):
+        if shares.time > setup.origin and any(name not in shares.weights for name in setup.revisions):
             return min(until, shares.time + grid_seconds)
     return until
 

@@ -55,7 +55,7 @@ class Stage:
     def begin(self) -> Record:
         """The record as it was when the recorded trial began."""
         setup, origin = self.setup, format_time(moment(self.setup.origin))
-        known = {name: self.revision(name) for name in setup.revisions if name}
+        known = {name: self.revision(name) for name in setup.revisions}
         if setup.phase == GUARD:
             return self._guard(known, origin)
         steps = self.spec.rollout.planned()

@@ -71,6 +71,7 @@ WRONG = {
     "another kind": (with_head(kind="Pod"), 1, "kind has to be Recording"),
     "another version": (with_head(apiVersion="v9"), 1, "apiVersion v9 is not cli.pintle.dev/v1alpha1; use the plugin"),
     "no origin": (with_head(originTime=None), 1, "the settings lack originTime"),
+    "no control": (with_head(control=None), 1, "the settings lack control"),
     "no zone": (with_head(originTime="2026-01-01T00:00:00"), 1, "has no time zone; write it with Z or an offset"),
     "one revision": (with_head(control=NEW), 1, "the same revision; name the two that were compared"),
     "an odd phase": (with_head(phase="Soon"), 1, "phase is Soon; write Canary or Guard"),

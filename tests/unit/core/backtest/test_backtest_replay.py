@@ -140,6 +140,16 @@ def test_a_guard_can_be_recorded_by_itself() -> None:
     assert (found.outcome, actions(found)) == ("RolledBack", ["GoBack"])
 
 
+def test_a_guard_without_holdback_has_no_control() -> None:
+    """Only gross failure may act then, as in the operator."""
+    recording, _ = lived(120, bad=0.1, phase=GUARD, guard={"seconds": 60, "holdbackWeight": 0})
+    found = replay(recording)
+    assert found.outcome == "Promoted"
+    assert {test.control.rows for look in found.looks for test in look.tests if test.name == "errors"} == {0.0}
+    gross, _ = lived(120, bad=0.9, phase=GUARD, guard={"seconds": 60, "holdbackWeight": 0})
+    assert actions(replay(gross)) == ["GoBack"]
+
+
 def test_other_settings_decide_otherwise() -> None:
     """Careful waits where Fast promotes, on the same samples."""
     recording, _ = lived(300)
