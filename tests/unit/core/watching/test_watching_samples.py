@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from pintle.contract.profile import reference_ratios
@@ -72,6 +73,27 @@ def test_bins_of_another_profile_are_not_these_bins() -> None:
     samples.append(sample(STAGING, 50, {"feature": "x", "bin": "00", "profile": "p2"}))
     assert bin_counts(samples, {STAGING: "p1"})[STAGING].features == {"x": {"00": 3.0}}
     assert bin_counts(samples, {}) == {}
+
+
+def test_limits_of_the_score_and_the_scale_of_losses_are_part_of_the_reference() -> None:
+    """By bin; the last bin has no end. The scale has no profile, and takes none away."""
+    samples = [
+        gauge(STAGING, "model_prediction_reference_ratio", 0.5, output="probability", bin="00"),
+        gauge(STAGING, "model_prediction_reference_ratio", 0.5, output="probability", bin="01"),
+        gauge(STAGING, "model_prediction_reference_samples", 100, output="probability"),
+        gauge(STAGING, "model_prediction_bin_limit", 0.25, output="probability", bin="00"),
+        gauge(STAGING, "model_feedback_loss_scale", 8, profile=""),
+    ]
+    found = references(samples)[STAGING]
+    assert (found.limits, found.loss_scale, found.profile) == ({"00": 0.25}, 8, "p1")
+
+
+def test_labels_of_a_revision_that_is_gone_are_its_own() -> None:
+    """They go on to come, at any replica, and are in no figure of the one that serves now."""
+    gone = replace(STAGING, revision="00000000")
+    samples = [sample(of, rows, {"counted": "count"}) for of, rows in ((STAGING, 3.0), (gone, 700.0))]
+    found = label_counts(samples)
+    assert (found[STAGING].loss_count, found[gone].loss_count) == (3.0, 700.0)
 
 
 def test_labels_are_sorted_by_what_they_count() -> None:
