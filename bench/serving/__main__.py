@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ def main() -> None:
             os.sched_setaffinity(0, {cores[-1]})
             for name, path, rows, connections in SCENARIOS:
                 measure(report, server, options, name, path, bodies(path, rows, COLUMNS), connections)
+            scraped(report, server, options)
             with httpx.Client() as http:
                 report.add("scrape of /metrics", "ms", [scrape_time(server, http) for _ in range(50)])
             for key, size in memory(server).items():
@@ -87,6 +89,30 @@ def measure(
     report.add(f"{name}, processor time", "us/req", processor)
     report.add(f"{name}, p50", "ms", [result.p50_ms for result in results])
     report.add(f"{name}, p99", "ms", [result.p99_ms for result in results])
+
+
+def scraped(report: Report, server: ServerProcess, options: argparse.Namespace) -> None:
+    """p99 of one-row requests with nobody reading /metrics, and with ten scrapes a second, turn about."""
+    load = Load(server.wait_for("listening")["http"], "/predict", bodies("/predict", 1, COLUMNS), 16)
+    found: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(options.repeat):
+        for scraping in found:
+            ended = threading.Event()
+            reader = threading.Thread(target=scrape_until, args=(server, ended))
+            if scraping:
+                reader.start()
+            found[scraping].append(run(options.client, load, options.seconds).p99_ms)
+            ended.set()
+            if scraping:
+                reader.join()
+    report.add("predict, 1 row, c16, p99, not scraped", "ms", found[False])
+    report.add("predict, 1 row, c16, p99, ten scrapes a second", "ms", found[True])
+
+
+def scrape_until(server: ServerProcess, ended: threading.Event) -> None:
+    with httpx.Client() as http:
+        while not ended.wait(0.1):
+            http.get(server.metrics_url).raise_for_status()
 
 
 def start_time(folder: Path) -> float:

@@ -7,18 +7,23 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SCRIPT = """
 local requests, at = {}, 0
 function init(args)
-  local file = io.open("BODIES", "r")
-  for line in file:lines() do requests[#requests + 1] = wrk.format("POST", nil, nil, line) end
+  local file = io.open("BODIES", "rb")
+  local size = file:read("*n")
+  while size do
+    file:read(1)
+    requests[#requests + 1] = wrk.format("POST", nil, nil, file:read(size))
+    size = file:read("*n")
+  end
   file:close()
 end
-wrk.headers["Content-Type"] = "application/json"
+HEADERS
 function request()
   at = at % #requests + 1
   return requests[at]
@@ -40,6 +45,8 @@ class Load:
     path: str
     bodies: Sequence[bytes]
     connections: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Besides Content-Type."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,10 @@ def run(client: str, load: Load, seconds: float) -> Result:
 def _wrk(load: Load, seconds: float) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         lines, script = Path(scratch) / "bodies", Path(scratch) / "load.lua"
-        lines.write_bytes(b"\n".join(load.bodies))
-        script.write_text(SCRIPT.replace("BODIES", str(lines)))
+        lines.write_bytes(b"".join(b"%d\n%b" % (len(body), body) for body in load.bodies))
+        headers = {"Content-Type": "application/json", **load.headers}
+        told = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items())
+        script.write_text(SCRIPT.replace("BODIES", str(lines)).replace("HEADERS", told))
         url = f"http://127.0.0.1:{load.port}{load.path}"
         command = ["wrk", "-t1", f"-c{load.connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url]
         output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
@@ -101,3 +110,30 @@ class _Client:
             self._latencies.append(time.perf_counter() - begin)
             self._failed += not head.startswith(b"HTTP/1.1 200 ")
         writer.close()
+
+
+async def burst_p99(load: Load, seconds: float, every: float = 0.05) -> float:
+    """p99 in milliseconds of requests that come all at once, one on each connection, again and again."""
+    opened = [await asyncio.open_connection("127.0.0.1", load.port) for _ in range(load.connections)]
+    requests = _Client(load, 0)._requests
+    latencies: list[float] = []
+    at = 0
+
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
+        begin = time.perf_counter()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        latencies.append(time.perf_counter() - begin)
+
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    for _ in range(int(seconds / every)):
+        due += every
+        await asyncio.sleep(due - loop.time())
+        sent = [requests[(at + index) % len(requests)] for index in range(len(opened))]
+        at += len(opened)
+        await asyncio.gather(*(ask(*pair, request) for pair, request in zip(opened, sent, strict=True)))
+    for _, writer in opened:
+        writer.close()
+    return sorted(latencies)[int(0.99 * (len(latencies) - 1))] * 1e3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,3 +31,21 @@ def _named(values: np.ndarray) -> dict[str, Any]:
 def _tensors(values: np.ndarray) -> dict[str, Any]:
     matrix = {"name": "X", "shape": list(values.shape), "datatype": "FP32", "data": values.reshape(-1).tolist()}
     return {"inputs": [matrix]}
+
+
+def tensors(values: np.ndarray) -> bytes:
+    """An `infer` body in JSON."""
+    return json.dumps(_tensors(values), separators=(",", ":")).encode()
+
+
+def instances(values: np.ndarray) -> bytes:
+    """A V1 body."""
+    return json.dumps({"instances": values.tolist()}, separators=(",", ":")).encode()
+
+
+def binary(values: Sequence[np.ndarray]) -> tuple[int, list[bytes]]:
+    """Bodies of `infer` with the matrix and the answers in binary, and the length of the JSON before each."""
+    size = values[0].nbytes
+    matrix = {"name": "X", "shape": list(values[0].shape), "datatype": "FP32", "parameters": {"binary_data_size": size}}
+    head = json.dumps({"inputs": [matrix], "parameters": {"binary_data_output": True}}, separators=(",", ":")).encode()
+    return len(head), [head + item.astype("<f4").tobytes() for item in values]
