@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import threading
@@ -38,6 +39,7 @@ SCENARIOS = (  # name, path, rows of a request, connections
     ("infer, 1 row, c64", "/v2/models/delays/infer", 1, 64),
     ("infer, 100 rows, c64", "/v2/models/delays/infer", 100, 64),
 )
+PRICED = ("1 row", "100 rows")
 
 
 def main() -> None:
@@ -61,7 +63,8 @@ def main() -> None:
                 report.add("scrape of /metrics", "ms", [scrape_time(server, http) for _ in range(50)])
             for key, size in memory(server).items():
                 report.add(f"{key} after load", "MB", [size])
-        prices(report, folder, COLUMNS)
+        whole = {figure.name: statistics.median(figure.samples) for figure in report.figures}
+        prices(report, folder, COLUMNS, {rows: whole[f"predict, {rows}, c64, processor time"] for rows in PRICED})
     report.finish(options.json)
 
 
