@@ -33,7 +33,7 @@ from pintle.serve.http import (
 )
 from pintle.serve.inference_protocol import server_metadata
 from pintle.serve.metrics import Metrics
-from pintle.serve.model_api import Paths, Read, Writer, model_api
+from pintle.serve.model_api import ModelApi, Paths, Read, Writer, model_api
 from pintle.serve.models import Batch, Model, Prediction
 from pintle.serve.monitor import Monitor
 from pintle.serve.outcome import Outcome
@@ -63,6 +63,7 @@ class Handler:
         self.feedback: Feedback | None = None
         self.no_labels = ""
         """Why this model takes no labels, where it does not."""
+        self.api: ModelApi | None = None
         self._tokens: TokenWriter | None = None
         self._batcher: Batcher | None = None
         self._paths = Paths(settings.identity)
@@ -81,6 +82,11 @@ class Handler:
         return self._paths.asked
 
     @property
+    def infer_path(self) -> str:
+        """Of the Open Inference Protocol; other protocols are counted as requests to it."""
+        return self._paths.infer[0]
+
+    @property
     def ready(self) -> bool:
         """Answers its own example rows, and is not on its way out."""
         return self._batcher is not None and not self.draining
@@ -90,6 +96,7 @@ class Handler:
         settings, manifest = self.settings, artifact.manifest
         explainer = Explainer(model, manifest)
         api = model_api(artifact, model, RowReader(model.inputs, settings.max_rows), explainer, settings.identity)
+        self.api = api
         self.monitor = Monitor(artifact.profile, model.inputs, self.metrics, settings.monitor_rows)
         if manifest.task == OUTLIERS:
             self.no_labels = "an outlier detector takes no labels: its score is no probability"
@@ -140,6 +147,13 @@ class Handler:
             rejected.headers = ((b"allow", allowed),)
             self.refuse(request, rejected, reply)
             return
+        self._run(answerer, request, reply)
+
+    def ask(self, request: Request, read: Read, reply: Reply) -> None:
+        """As `handle`, for a request whose rows somebody else reads: another protocol than HTTP."""
+        self._run(self._answerer(read) if self._batcher is not None else _not_loaded, request, reply)
+
+    def _run(self, answerer: Answerer, request: Request, reply: Reply) -> None:
         try:
             answerer(request, reply)
         except Rejected as rejected:

@@ -174,7 +174,14 @@ class InferenceProtocol:
     def _label_data(self, labels: list[Any]) -> list[Any]:
         return labels if self._label_datatype != BYTES else [label_key(label) for label in labels]
 
-    def check_outputs(self, names: Sequence[Any]) -> None:
+    def wanted(self, names: Sequence[Any] | None, explain: bool) -> Sequence[str]:
+        """The outputs to answer with: those named or all, and what explains them. Raises BadSchema, BadRequest."""
+        if names is None:
+            return (*self.output_names, *EXPLAINED) if explain else self.output_names
+        self._check_outputs(names)
+        return [*names, *(name for name in EXPLAINED if explain and name not in names)]
+
+    def _check_outputs(self, names: Sequence[Any]) -> None:
         """Raises BadSchema, BadRequest for outputs that there are not, or that are named twice."""
         known = (*self.output_names, *EXPLAINED) if self._explainer.able else self.output_names
         if unknown := [name for name in names if name not in known]:
@@ -220,21 +227,20 @@ class InferenceProtocol:
     def _requested(self, outputs: Any, parameters: Mapping[str, Any]) -> tuple[Sequence[str], frozenset[str]]:
         """Names of the outputs in the wanted order, and which of them in binary."""
         binary = _switch(parameters, "binary_data_output", False)
-        explained = EXPLAINED if _switch(parameters, "explain", False) else ()
+        explain = _switch(parameters, "explain", False)
         if outputs is None or outputs == []:
-            every = (*self.output_names, *explained) if explained else self.output_names
+            every = self.wanted(None, explain)
             return every, frozenset(every if binary else ())
         if type(outputs) is not list or any(type(item) is not dict for item in outputs):
             raise BadRequest('"outputs" must be a list of objects with a name')
         names = [item.get("name") for item in outputs]
-        self.check_outputs(names)
-        more = [name for name in explained if name not in names]
+        wanted = self.wanted(names, explain)
         as_bytes = {
             item["name"]
             for item in outputs
             if _switch(_parameters(item, f"output {item['name']}"), "binary_data", binary)
         }
-        return [*names, *more], frozenset(as_bytes.union(more if binary else ()))
+        return wanted, frozenset(as_bytes.union(wanted[len(names) :] if binary else ()))
 
     def is_plain(self, request: InferRequest) -> bool:
         """Whether the answer has nothing to repeat of the request."""

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -26,11 +26,15 @@ from pintle.serve.artifact import Artifact, open_artifact
 from pintle.serve.fast import FastProtocol, Front, is_usable
 from pintle.serve.handler import Handler
 from pintle.serve.internal import InternalApp
+from pintle.serve.libraries import FULL_IMAGE
 from pintle.serve.metrics import Metrics
 from pintle.serve.models import Model, load_model
 from pintle.serve.report import Refusal, log
 from pintle.serve.settings import Settings
 from pintle.serve.warmup import prove
+
+if TYPE_CHECKING:
+    from pintle.serve.grpc_service import GrpcServer
 
 PHASE = "serve"
 BACKLOG = 2_048
@@ -106,6 +110,14 @@ class ServerProcess:
         inference = listen(self._settings.host, self._settings.http_port)
         metrics = listen(self._settings.host, self._settings.metrics_port)
         ports = {"http": inference.getsockname()[1], "metrics": metrics.getsockname()[1]}
+        try:
+            grpc = await self._start_grpc()
+        except Refusal as refusal:
+            for listening in (inference, metrics):
+                listening.close()
+            return report.refuse(PHASE, refusal)
+        if grpc is not None:
+            ports["grpc"] = grpc.port
         log("listening", **ports)
         serving = [
             asyncio.create_task(self._inference.serve([inference])),
@@ -119,12 +131,32 @@ class ServerProcess:
         except Refusal as refusal:
             code = report.refuse(PHASE, refusal)
         self._inference.should_exit = True
+        if grpc is not None:
+            await grpc.stop(self._settings.request_seconds)
         await serving[0]
         self._metrics.should_exit = True
         await serving[1]
         self._handler.close()
         log("stopped", exit=int(code))
         return code
+
+    async def _start_grpc(self) -> GrpcServer | None:
+        """The gRPC service, where a port is set. Raises Refusal where the image has no grpc, or the port is taken."""
+        settings = self._settings
+        if settings.grpc_port is None:
+            return None
+        try:
+            from pintle.serve.grpc_service import GrpcServer
+
+            host = settings.host or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")
+            server = GrpcServer(self._handler, f"{f'[{host}]' if ':' in host else host}:{settings.grpc_port}")
+        except ImportError as error:
+            message = f"PINTLE_GRPC_PORT is set, and this server image has no {error.name}: use {FULL_IMAGE}"
+            raise Refusal(Exit.CONFIG, "RequestInvalid", message) from error
+        except RuntimeError as error:
+            raise Refusal(Exit.CONFIG, "RequestInvalid", f"PINTLE_GRPC_PORT: {error}") from error
+        await server.start()
+        return server
 
     async def _load(self) -> None:
         """Load and prove the model in a thread, so that liveness is answered meanwhile. Raises Refusal."""

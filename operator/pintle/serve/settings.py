@@ -33,6 +33,8 @@ class Settings:
     """"" = all addresses, IPv6 too where the node has it."""
     http_port: int = names.PORT_HTTP
     metrics_port: int = names.PORT_METRICS
+    grpc_port: int | None = None
+    """None = no gRPC."""
     drain_seconds: float = 5.0
     request_seconds: float = 30.0
     """From the head of a request to its answer: reading the body, waiting, predicting."""
@@ -90,6 +92,7 @@ class Settings:
             host=environment.get("PINTLE_HOST", default.host),
             http_port=int(number("PINTLE_HTTP_PORT", default.http_port)),
             metrics_port=int(number("PINTLE_METRICS_PORT", default.metrics_port)),
+            grpc_port=int(number("PINTLE_GRPC_PORT", 0)) if environment.get("PINTLE_GRPC_PORT") else None,
             drain_seconds=number(names.ENV_DRAIN_SECONDS, default.drain_seconds),
             request_seconds=number("PINTLE_REQUEST_SECONDS", default.request_seconds, 0.001),
             keep_alive_seconds=int(number("PINTLE_KEEP_ALIVE_SECONDS", default.keep_alive_seconds, 1)),
