@@ -28,7 +28,7 @@ from pintle.serve.outcome import Outcome
 from pintle.serve.settings import Identity
 
 Bytes2 = npt.NDArray[np.uint8]
-MANY_ROWS = 32
+MANY_ROWS = 128
 """From so many rows on arrays are cheaper."""
 _ROW_FIELDS = [("cohort", ">u4"), ("bin", "u1"), ("high", ">u2"), ("low", ">u4")]
 """As token.ROW."""
