@@ -8,6 +8,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -147,14 +148,19 @@ def _row(setup: Setup, number: int, row: Mapping[str, Any]) -> tuple[SeriesKey, 
                 number, f"{name} {row[name]}, where the settings say {own}", "keep one deployment to a file"
             )
     try:
-        # One spelling of the same labels, so that the same series is one.
-        bin_ = bin_of(labels_in(str(row.get("bin") or "")))
+        bin_ = _spelt(str(row.get("bin") or ""))
     except ValueError as error:
         raise RecordingInvalid(
             number, f"bin {row['bin']!r} cannot be read: {error}", "write labels as name=value&name=value"
         ) from None
     key = (str(row["revision"]), str(row["pod"]), str(row["metric"]), bin_)
     return key, _moment(number, "time", row["time"]), _number(number, "value", row["value"])
+
+
+@lru_cache(maxsize=2**16)
+def _spelt(bin_: str) -> str:
+    """One spelling of the same labels, so that the same series is one. Raises ValueError."""
+    return bin_of(labels_in(bin_))
 
 
 def _setup(number: int, said: Mapping[str, Any]) -> Setup:
