@@ -57,7 +57,7 @@ def model_api(
     predict = PredictApi(manifest, reader, explainer, identity)
     protocol = InferenceProtocol(manifest, model, reader, explainer, identity)
     v1 = V1Api(manifest, model.inputs, reader, explainer, identity)
-    docs = DocsPage(document(manifest, model.inputs, artifact.example, identity, protocol.metadata))
+    docs = DocsPage(document(manifest, model.inputs, artifact.example, identity, protocol.metadata, explainer.able))
 
     def read_predict(request: Request) -> tuple[Rows, Writer]:
         check_media(request)

@@ -28,8 +28,10 @@ _ERRORS = {
 }
 
 
-def document(manifest: Manifest, inputs: Inputs, example: Example, identity: Identity, metadata: Schema) -> Schema:
-    """The OpenAPI document; `metadata` is that of the Open Inference Protocol."""
+def document(
+    manifest: Manifest, inputs: Inputs, example: Example, identity: Identity, metadata: Schema, explains: bool
+) -> Schema:
+    """The OpenAPI document; `metadata` is that of the Open Inference Protocol, `explains` whether the model can."""
     base = f"/v2/models/{identity.model}"
     rows = [dict(example.rows[0])]
     infer = {"inputs": [_example_tensor(item, rows[0], inputs) for item in metadata["inputs"]]}
@@ -38,6 +40,9 @@ def document(manifest: Manifest, inputs: Inputs, example: Example, identity: Ide
         f"{base}/infer": _post("Open Inference Protocol: infer", "InferRequest", "InferAnswer", infer),
         f"/v1/models/{identity.model}:predict": _post("V1 protocol", "Instances", "V1Answer", {"instances": rows}),
     }
+    if explains:
+        path = f"/v1/models/{identity.model}:explain"
+        ask[path] = _post("What each column contributed", "Instances", "V1Answer", {"instances": rows})
     tell = {
         "/v2/health/live": "The process lives",
         "/v2/health/ready": "The model has answered its own example",
@@ -54,18 +59,18 @@ def document(manifest: Manifest, inputs: Inputs, example: Example, identity: Ide
             "description": f"{manifest.task}, served by Pintle {VERSION}.",
         },
         "paths": {**ask, **{path: _get(text) for path, text in tell.items()}},
-        "components": {"schemas": _schemas(manifest, inputs)},
+        "components": {"schemas": _schemas(manifest, inputs, explains)},
     }
 
 
-def _schemas(manifest: Manifest, inputs: Inputs) -> dict[str, Schema]:
+def _schemas(manifest: Manifest, inputs: Inputs, explains: bool) -> dict[str, Schema]:
     row = {
         "type": "object",
         "properties": {feature.name: _column(feature) for feature in inputs.features},
         "required": [feature.name for feature in inputs.features if feature.required],
         "additionalProperties": False,
     }
-    columns = {feature.name: _list(_column(feature)) for feature in inputs.features}
+    by_column = _object(**{feature.name: _list(_column(feature)) for feature in inputs.features})
     tokens = {**_list({"type": "string"}), "description": "One per row: send it back with the truth."}
     named = {name: {"type": "string"} for name in ("model", "version", "revision")}
     prediction: Schema = _object(value={"type": "number"})
@@ -80,6 +85,18 @@ def _schemas(manifest: Manifest, inputs: Inputs) -> dict[str, Schema]:
         shares = {label_key(label): {"type": "number"} for label in manifest.labels}
         figure = {"enum": list(manifest.labels)}
         prediction = _object(label=figure, probabilities=_object(**shares))
+    answered: dict[str, Schema] = {"predictions": _list(figure)}
+    if manifest.task == OUTLIERS:
+        answered["scores"] = _list({"type": "number"})
+    elif manifest.labels:
+        answered |= {"classes": {"type": "array"}, "probabilities": _list(_list({"type": "number"}))}
+    asked: dict[str, Schema] = {}
+    if explains:
+        figures = {feature.name: {"type": "number"} for feature in inputs.features}
+        explanation = {"contributions": _object(**figures), "base": {"type": "number"}}
+        prediction["properties"] |= explanation
+        answered["explanations"] = _list(_object(**explanation))
+        asked["explain"] = {"type": "boolean", "description": "With what each column contributed."}
     tensor = _object(
         name={"type": "string"},
         shape=_list({"type": "integer"}),
@@ -90,9 +107,7 @@ def _schemas(manifest: Manifest, inputs: Inputs) -> dict[str, Schema]:
     known = {"id": {"type": "string"}, "parameters": {"type": "object"}}
     return {
         "Row": row,
-        "Rows": {
-            "oneOf": [_object(rows=_list(_ref("Row"))), _object(columns={"type": "object", "properties": columns})]
-        },
+        "Rows": {"oneOf": [_object(rows=_list(_ref("Row")), **asked), _object(columns=by_column, **asked)]},
         "Predictions": _object(**named, predictions=_list(prediction), tokens=tokens),
         "Tensor": tensor,
         "InferRequest": _object(**known, inputs=_list(_ref("Tensor")), outputs=_list(_object(name={"type": "string"}))),
@@ -103,7 +118,7 @@ def _schemas(manifest: Manifest, inputs: Inputs) -> dict[str, Schema]:
             outputs=_list(_ref("Tensor")),
         ),
         "Instances": _object(instances=_list({"oneOf": [_ref("Row"), {"type": "array"}]})),
-        "V1Answer": _object(predictions=_list(figure), probabilities=_list(_list({"type": "number"})), tokens=tokens),
+        "V1Answer": _object(**answered, tokens=tokens),
         "Error": _object(error={"type": "string"}),
     }
 

@@ -96,6 +96,19 @@ async def test_requests_that_are_explained_share_no_batch(tmp_path: Path) -> Non
     client.handler.close()
 
 
+async def test_the_page_tells_of_explanations_where_there_are_some(tmp_path: Path, classifier: Path) -> None:
+    """Its example of :explain is answered; a model that tells none has no such path there."""
+    for folder, able in ((make(tmp_path / "m", "XGBoost", "binary")[0], True), (classifier, False)):
+        client = client_of(folder)
+        document = json.loads((await client.send("GET", "/openapi.json")).body)
+        assert (EXPLAIN in document["paths"]) is able
+        assert ("explanations" in document["components"]["schemas"]["V1Answer"]["properties"]) is able
+        if able:
+            body = document["paths"][EXPLAIN]["post"]["requestBody"]["content"]["application/json"]["example"]
+            assert (await client.post(EXPLAIN, body))[0] == 200
+        client.handler.close()
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
