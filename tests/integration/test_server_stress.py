@@ -175,3 +175,32 @@ async def test_a_full_queue_says_so_and_loses_nothing(folder: Path) -> None:
     assert set(statuses) == {200, 503}
     for status, result in ((200, "ok"), (503, "server_error")):
         assert value(counted, "model_requests_total", result=result, route="default") == statuses.count(status)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_large_bodies_that_come_in_together_are_bounded(folder: Path, chunked: bool) -> None:
+    """Beyond PINTLE_INCOMING_BYTES 503 with Retry-After; when the others have left there is room again."""
+    with ServerProcess(folder, PINTLE_INCOMING_BYTES="3000000") as server:
+        server.ready()
+        length = "transfer-encoding: chunked" if chunked else "content-length: 2000000"
+        head = f"POST /predict HTTP/1.1\r\nhost: x\r\n{length}\r\n\r\n".encode()
+        part = b"%x\r\n%b\r\n" % (1_900_000, bytes(1_900_000)) if chunked else bytes(1_900_000)
+        async with connect(server) as first, connect(server) as second:
+            first.writer.write(head + part)
+            await first.writer.drain()
+            second.writer.write(head + part)
+            status, headers, _ = await _first_answer(first, second)
+            assert (status, headers["retry-after"]) == (503, "1")
+        async with connect(server) as client, asyncio.timeout(10):
+            small = REQUEST.replace(b"content-length: %d" % len(BODY), b"content-length: %d" % (len(BODY) + 100_000))
+            client.writer.write(small + b" " * 100_000)
+            assert (await client.answer())[0] == 200
+
+
+async def _first_answer(*clients: Connection) -> tuple[int, dict[str, str], bytes]:
+    """Of whichever is answered first."""
+    tasks = [asyncio.ensure_future(client.answer()) for client in clients]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    return done.pop().result()

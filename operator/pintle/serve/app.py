@@ -28,8 +28,6 @@ class InferenceApp:
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self._max_body = handler.settings.max_body_bytes
-        self._seconds = handler.settings.request_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,7 +41,7 @@ class InferenceApp:
 
         try:
             if request.method not in ("GET", "HEAD") and self._handler.is_known(request.path):
-                request.body = await read_body(receive, length, self._max_body, self._seconds)
+                request.body = await read_body(receive, length, self._handler)
         except Gone:
             return
         except Rejected as rejected:
@@ -53,8 +51,9 @@ class InferenceApp:
         await write_answer(await answer, send, head_only=request.method == "HEAD", closing=self._handler.draining)
 
 
-async def read_body(receive: Receive, length: int | None, max_bytes: int, seconds: float) -> bytes:
-    """The whole body. Raises Rejected when it is too large or too slow, Gone when the client leaves."""
+async def read_body(receive: Receive, length: int | None, handler: Handler) -> bytes:
+    """The whole body. Raises Rejected when it is too large, too slow or one too many, Gone when the client leaves."""
+    max_bytes, seconds = handler.settings.max_body_bytes, handler.settings.request_seconds
     too_large = BadRequest(f"the body is larger than {max_bytes} bytes", 413)
     if length is not None and length > max_bytes:
         raise too_large
@@ -67,15 +66,19 @@ async def read_body(receive: Receive, length: int | None, max_bytes: int, second
     parts, size = [body], len(body)
     deadline = asyncio.get_running_loop().time() + seconds
     try:
+        handler.incoming.add(size)
         async with asyncio.timeout_at(deadline):
             while message.get("more_body"):
                 message = await _receive(receive)
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
+                handler.incoming.add(len(parts[-1]))
                 if size > max_bytes:
                     raise too_large
     except TimeoutError:
         raise Rejected(408, f"the body was not complete after {seconds:g} s", CLIENT_REJECTED) from None
+    finally:
+        handler.incoming.remove(size)
     return b"".join(parts)
 
 

@@ -23,11 +23,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pintle.serve.handler import Handler
 from pintle.serve.heads import KnownHeads, ResponseHeads, read_headers
-from pintle.serve.http import CLIENT_REJECTED, Answer, Rejected, Request
+from pintle.serve.http import CLIENT_REJECTED, Answer, Overloaded, Rejected, Request
 
 KNOWN_UVICORN = "0.54."
 """The protocol's inside is no interface: another version is served by ASGI alone."""
 MAX_HEAD_BYTES = 65_536
+LARGE_BYTES = 65_536
+"""Bodies above it count among those that are coming in; smaller ones are bounded by the number of connections."""
 TOO_MANY = Rejected(503, "too many connections; try again", CLIENT_REJECTED, ((b"retry-after", b"1"),))
 
 
@@ -80,6 +82,8 @@ class FastProtocol(HttpToolsProtocol):
         self._fast = FastCycle()
         self._reading: Request | None = None
         self._parts: list[bytes] = []
+        self._held = 0
+        self._is_large = False
         self._in_message = False
         self._in_head = False
         self._head_bytes = 0
@@ -104,6 +108,10 @@ class FastProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
         return True
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._let_go()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stuck_since = time.perf_counter()
@@ -118,8 +126,7 @@ class FastProtocol(HttpToolsProtocol):
                 return
             slow = Rejected(408, f"the request was not complete after {settings.request_seconds:g} s", CLIENT_REJECTED)
             if self._reading is not None:
-                self._fast.keep_alive = False
-                self._handler.refuse(self._reading, slow, self._reply)
+                self._give_up(self._reading, slow)
             elif self._is_free() and self._in_head:
                 self._refuse(slow)
             elif self._is_free():  # the answer is out already
@@ -221,13 +228,33 @@ class FastProtocol(HttpToolsProtocol):
         length = read_headers(request, self.headers)
         if length is None or length > self._front.settings.max_body_bytes:
             return None
+        self._is_large = length > LARGE_BYTES
         return None if any(name == b"transfer-encoding" for name, _ in self.headers) else request
 
     def on_body(self, body: bytes) -> None:
-        if self._reading is not None:
-            self._parts.append(body)
-        else:
+        if self._reading is None:
             super().on_body(body)
+            return
+        self._parts.append(body)
+        if self._is_large:
+            self._held += len(body)
+            try:
+                self._handler.incoming.add(len(body))
+            except Overloaded as overloaded:
+                self._give_up(self._reading, overloaded)
+
+    def _give_up(self, request: Request, rejected: Rejected) -> None:
+        """Refuse a request whose body is not complete, and close."""
+        self._reading = None
+        self._let_go()
+        self._fast.keep_alive = False
+        self._handler.refuse(request, rejected, self._reply)
+
+    def _let_go(self) -> None:
+        """Of the parts of a body."""
+        self._handler.incoming.remove(self._held)
+        self._held = 0
+        self._parts = []
 
     def on_message_complete(self) -> None:
         self._in_message = False
@@ -237,6 +264,7 @@ class FastProtocol(HttpToolsProtocol):
             return
         self._reading = None
         request.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._let_go()
         if self._data:
             self._front.known.learn(self._data, request)
         self._handler.handle(request, self._reply)

@@ -23,6 +23,7 @@ from pintle.serve.http import (
     SERVER_ERROR,
     Answer,
     BadRequest,
+    IncomingBodies,
     Overloaded,
     Rejected,
     Reply,
@@ -59,6 +60,7 @@ class Handler:
         self.settings = settings
         self.metrics = metrics
         self.draining = False
+        self.incoming = IncomingBodies(settings.incoming_bytes)
         self.monitor: Monitor | None = None
         self.feedback: Feedback | None = None
         self.no_labels = ""

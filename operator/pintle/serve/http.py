@@ -80,6 +80,23 @@ class Overloaded(Rejected):
         super().__init__(503, message, SERVER_ERROR, ((b"retry-after", b"1"),))
 
 
+class IncomingBodies:
+    """Bytes of the bodies that are coming in on all connections; who brings too many is told to try again."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+
+    def add(self, count: int) -> None:
+        """Count bytes that are held. Raises Overloaded, and has counted them all the same."""
+        self._bytes += count
+        if self._bytes > self._max_bytes:
+            raise Overloaded("too many large bodies are coming in; try again")
+
+    def remove(self, count: int) -> None:
+        self._bytes -= count
+
+
 def json_answer(value: Any, status: int = 200) -> Answer:
     """Raises TypeError for what JSON cannot hold."""
     return Answer(status, orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -48,7 +48,7 @@ class InternalApp:
         settings, feedback = self._handler.settings, self._handler.feedback
         request, length = request_of(scope)
         check_media(request)
-        body = await read_body(receive, length, settings.max_body_bytes, settings.request_seconds)
+        body = await read_body(receive, length, self._handler)
         if request.content_encoding not in PLAIN:
             body = inflate(body, request.content_encoding, settings.max_body_bytes)
         if self._handler.no_labels:

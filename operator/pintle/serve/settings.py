@@ -44,6 +44,8 @@ class Settings:
     connections: int = 4_096
     """Open at once on the inference port; one more is answered with 503 and closed."""
     max_body_bytes: int = 8 << 20
+    incoming_bytes: int = 128 << 20
+    """Of all bodies that are coming in and not yet complete; beyond it the answer is 503 with Retry-After."""
     max_rows: int = 20_000
     """Rows of one request."""
     queue_requests: int = 1_024
@@ -98,6 +100,7 @@ class Settings:
             keep_alive_seconds=int(number("PINTLE_KEEP_ALIVE_SECONDS", default.keep_alive_seconds, 1)),
             connections=int(number("PINTLE_CONNECTIONS", default.connections, 1)),
             max_body_bytes=int(number("PINTLE_MAX_BODY_BYTES", default.max_body_bytes, 1)),
+            incoming_bytes=int(number("PINTLE_INCOMING_BYTES", default.incoming_bytes, 1)),
             max_rows=int(number("PINTLE_MAX_ROWS", default.max_rows, 1)),
             queue_requests=int(number("PINTLE_QUEUE_REQUESTS", default.queue_requests, 1)),
             queue_rows=int(number("PINTLE_QUEUE_ROWS", default.queue_rows, 1)),
