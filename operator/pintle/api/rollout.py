@@ -139,6 +139,8 @@ class Rollout(ApiModel):
     )
     onInconclusive: Annotated[str, Field(json_schema_extra=one_of("Pause", "Rollback", "Promote"))] = "Pause"
     """What happens at the deadline."""
+    onScoreShift: Annotated[str, Field(json_schema_extra=one_of("Notify", "Pause"))] = "Notify"
+    """What happens when the canary's scores lie otherwise than the stable's."""
     promotion: Annotated[str, Field(json_schema_extra=one_of("Automatic", "Manual"))] = "Automatic"
     """Manual: the last step waits for a person."""
     metrics: list[Metric] | None = Field(default=None, max_length=MAX_TESTS, json_schema_extra=map_list("name"))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pintle.core.conditions import changed, transitions
 from pintle.core.plan import Plan, Policy
-from pintle.core.rollout import told
+from pintle.core.rollout import scores, told
 from pintle.core.rollout.alias import claim
 from pintle.core.rollout.children import changes, traffic
 from pintle.core.rollout.conditions import State, answer_due, conditions
@@ -41,7 +41,7 @@ def plan(observed: DeploymentObserved, now: datetime, policy: Policy) -> Plan:
     state = State(look, move, seen.record if refused else record, written=write is not None and not refused)
     watching = watched(state)
     found = [*conditions(state), *watching.conditions]
-    deeds = told.untold(seen, state.record) + told.findings(seen, state.record)
+    deeds = told.untold(seen, state.record) + scores.telling(seen, state.record)
     history = (*deeds, *deeds_of(state, watching.decisions))
     status = {**status_of(state, found, history), "monitoring": watching.monitoring, "causes": watching.causes}
     return Plan(

@@ -5,6 +5,8 @@ less share than the step has     regain       its pods are back; not while nothi
 a person asked for more          asked        as soon as the pods for it are ready
 paused                           paused       until a person resumes
 the step is a pause              pause        until a person promotes or resumes
+its scores differ, and the spec  differs      paused until a person resumes, once in a trial
+  asks for a pause then
 no Prometheus was given          unmeasured   nothing could ever be judged
 minSeconds are not over          dwell
 nothing can be judged            blind        holds, aborts nothing, resumes by itself
@@ -23,6 +25,7 @@ from math import ceil
 
 from pintle.api import reasons
 from pintle.core.judgement.verdict import NEED_MORE_DATA, PASS
+from pintle.core.rollout import scores
 from pintle.core.rollout.course import judged_seconds, next_position, pods_at, position, rows_per_step, weight_at
 from pintle.core.rollout.deeds import ADJUST, PAUSE, PROMOTE, REGAIN, STEP, Figures
 from pintle.core.rollout.fleet import Member
@@ -84,6 +87,16 @@ def pause(look: Look) -> Move | None:
     if not at or not look.steps[at - 1].pause or look.record.course.released == at:
         return None
     return stay(look, False, reasons.PAUSED, f"{_where(look)} is a pause: it waits for promote or resume")
+
+
+def differs(look: Look) -> Move | None:
+    shift = scores.news(look, look.record) if look.spec.rollout.onScoreShift == "Pause" else None
+    if shift is None:
+        return None
+    why = "its scores lie otherwise than the stable's"
+    last = deed(look, PAUSE, _canary(look), why, scores.figures_of(shift))
+    move = Move(look.record.on(paused=why).with_(last=last), False, reasons.PAUSED, f"{_where(look)}: {why}", POLL)
+    return unless_observing(look, move)
 
 
 def unmeasured(look: Look) -> Move | None:
@@ -158,6 +171,7 @@ STEP_CHECKS: tuple[Callable[[Look], Move | None], ...] = (
     asked,
     paused,
     pause,
+    differs,
     unmeasured,
     dwell,
     blind,

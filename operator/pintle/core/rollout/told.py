@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pintle.api import reasons
-from pintle.contract.metrics import SCORE_LEVEL
-from pintle.core.judgement.verdict import FAIL
 from pintle.core.plan import Decision, Event, Notice
 from pintle.core.rollout.deeds import (
     ASK,
@@ -21,14 +19,11 @@ from pintle.core.rollout.deeds import (
     WARN,
     WOULD,
     Deed,
-    Figures,
 )
 from pintle.core.rollout.look import Look
-from pintle.core.rollout.progress import figure
 from pintle.core.rollout.record import Record
 from pintle.core.rollout.status import entry_of
 from pintle.core.rollout.steps import DEADLINE
-from pintle.core.rollout.trial import same_trial
 
 NOTIFIED = {
     ROLLBACK: reasons.ROLLED_BACK,
@@ -39,7 +34,6 @@ NOTIFIED = {
     WOULD + ROLLBACK: reasons.OBSERVING,
     WOULD + GO_BACK: reasons.OBSERVING,
 }
-QUERY = f"{SCORE_LEVEL} of both revisions since the start"
 WARNINGS = frozenset((ROLLBACK, GO_BACK, REFUSE, WARN, LOSE, STAND_IN, RESTORE, WOULD + ROLLBACK, WOULD + GO_BACK))
 
 
@@ -49,23 +43,6 @@ def untold(look: Look, record: Record) -> tuple[Deed, ...]:
     deeds = [item for item in (look.record.last, record.last) if item is not None]
     new = [item for item in dict.fromkeys(deeds) if _key(entry_of(item)) not in old]
     return tuple(new)
-
-
-def findings(look: Look, record: Record) -> tuple[Deed, ...]:
-    """What is told of a canary's trial, once: scores that lie otherwise than the stable's. It moves no traffic."""
-    judgement = look.sight.judgement
-    shift = judgement.shift if judgement is not None else None
-    if judgement is None or shift is None or shift.verdict != FAIL:
-        return ()
-    if record.canary != judgement.tested or not same_trial(look.record, record):
-        return ()
-    known = [item for item in look.status.get("history") or () if item["action"] == TELL]
-    if any(item["revision"] == judgement.tested and item["time"] >= record.course.origin for item in known):
-        return ()
-    why = f"scores: PSI {figure(shift.psi)} to the stable's, at least {figure(shift.low)}; decides nothing"
-    figures = Figures("scores", QUERY, shift.psi, None, shift.rows, shift.control_rows, threshold=shift.threshold)
-    version = record.revisions[judgement.tested].version
-    return (Deed(look.time, TELL, judgement.tested, version, why, figures),)
 
 
 def decisions(deeds: Iterable[Deed]) -> tuple[Decision, ...]:

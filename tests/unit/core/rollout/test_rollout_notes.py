@@ -46,6 +46,31 @@ def test_a_canary_that_scores_otherwise_is_promoted_all_the_same() -> None:
     assert len(told) == 1, "in the guard it is not told again"
 
 
+def test_a_rollout_that_is_to_pause_then_does_so_once() -> None:
+    """onScoreShift: Pause. A person looks, resumes, and it goes on although the scores are as they were."""
+    serving = at_step(1, rollout={"onScoreShift": "Pause"})
+    serving.judge("NeedMoreData", rows=500)
+    serving.shift = SHIFT
+    serving.pass_time(60)
+    assert serving.shares()[2] == 10
+    assert serving.conditions()["Progressing"] == ("False", "Paused")
+    assert [entry["action"] for entry in serving.status["history"][:2]] == ["Tell", "Pause"]
+    serving.say("resume")
+    serving.until(lambda s: s.shares().get(2) == 50, seconds=60)
+
+
+def test_a_rollout_that_observes_says_that_it_would_pause() -> None:
+    """automation: Observe: nothing is paused by the operator."""
+    serving = at_step(1, rollout={"onScoreShift": "Pause"})
+    serving.edit(automation="Observe")
+    serving.judge("NeedMoreData", rows=500)
+    serving.shift = SHIFT
+    serving.act()
+    assert serving.conditions()["Progressing"][1] != "Paused"
+    assert serving.record is not None
+    assert not serving.record.course.paused
+
+
 def test_scores_that_lie_as_the_stables_are_not_told() -> None:
     """Nor are those of too few rows."""
     serving = at_step(1)
