@@ -3,11 +3,13 @@
 Every cycle goes the operator's full way: canary in steps, promotion on evidence or a person's word, guard, and back by
 `abort`. In a complete cycle the canary's pods are made anew (another runtime), in a warm one `retry` finds them still
 there. A failure is an answer other than 200, a reset, or none within a second; gateway retries are off, half of the
-connections fresh.
+connections fresh. The first request that a canary answers is timed against the median of its cycle: pods are in the
+route only when they are warm.
 """
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -54,7 +56,7 @@ def work(rolling: Rolling, cycles: int, every: int, done: Checkpoint, errors: li
         load.wait_for_version("1")
         for number in range(cycles):
             kind = "complete" if number % every == 0 else "warm"
-            started, failed = time.monotonic(), len(load.failures)
+            started, failed, before = time.monotonic(), len(load.failures), len(load.took)
             try:
                 complete(rolling, number) if kind == "complete" else warm(rolling)
             except Exception as error:
@@ -62,11 +64,18 @@ def work(rolling: Rolling, cycles: int, every: int, done: Checkpoint, errors: li
                 return
             lost = load.failures[failed:]
             sample = {"kind": kind, "seconds": time.monotonic() - started, "failed": len(lost), "sent": load.sent}
+            sample |= first_answer(load.took[before:])
             done.add({**sample, "deployment": rolling.name, "failures": lost[:3]})
             print(
                 f"  {rolling.name} {number + 1}/{cycles} {kind}: {sample['seconds']:.1f} s, {len(lost)} failed",
                 flush=True,
             )
+
+
+def first_answer(took: list[tuple[float, str, float]]) -> dict[str, float]:
+    """Seconds of the first request that the canary answered, and the median of all; empty where it had none."""
+    of_canary = sorted(item for item in took if item[1] == "2")
+    return {"first": of_canary[0][2], "median": statistics.median(item[2] for item in took)} if of_canary else {}
 
 
 def _rows() -> object:
@@ -100,6 +109,9 @@ def main() -> int:
         if samples:
             report.add(f"{kind} cycle", "s", [sample["seconds"] for sample in samples])
             report.add(f"failed requests in a {kind} cycle", "", [float(sample["failed"]) for sample in samples])
+            timed = [sample for sample in samples if "first" in sample]
+            report.add(f"a canary's first answer, {kind}", "ms", [1000 * sample["first"] for sample in timed])
+            report.add("   against the cycle's median", "times", [item["first"] / item["median"] for item in timed])
     failed = sum(sample["failed"] for sample in done.samples)
     sent = sum(max((s["sent"] for s in done.samples if s["deployment"] == name), default=0) for name in _names(done))
     report.add("failed requests in all", "", [float(failed)], f"of {sent:,} in {len(done.samples)} cycles")

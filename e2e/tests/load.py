@@ -35,6 +35,8 @@ class Load:
         self.versions: Counter[str] = Counter()
         self.seen: list[tuple[float, str]] = []
         """When each request was sent (unix seconds), and the version that answered; empty for a failure."""
+        self.took: list[tuple[float, str, float]] = []
+        """Of each good answer when its request was sent, the version, and seconds until it was there."""
         self._seen = threading.Condition()
         self._url, self._body = url, body
         self._interval = 1 / per_second
@@ -77,7 +79,7 @@ class Load:
 
     async def _one(self, client: httpx.AsyncClient, fresh: bool) -> None:
         headers = {"connection": "close"} if fresh else {}
-        sent = time.time()
+        sent, began = time.time(), time.perf_counter()
         try:
             body = self._body() if callable(self._body) else self._body
             answer = await client.post(self._url, json=body, headers=headers)
@@ -93,5 +95,6 @@ class Load:
         with self._seen:
             version = str(json.loads(answer.content).get("version"))
             self.versions[version] += 1
+            self.took.append((sent, version, time.perf_counter() - began))
             self.seen.append((sent, version))
             self._seen.notify_all()
