@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import grpc
@@ -207,7 +208,7 @@ def _typed(item: Any, name: str, datatype: str, shape: list[int]) -> Any:
     if field is None:
         raise BadRequest(f"input {name[:100]}: {datatype} is sent as raw contents only")
     values = getattr(item.contents, field)
-    wanted = int(np.prod(shape))
+    wanted = prod(shape)
     if len(values) != wanted:
         raise BadRequest(f"input {name[:100]} has {len(values)} {field}, its shape {shape} asks for {wanted}")
     if datatype != BYTES:

@@ -112,7 +112,10 @@ def parse_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"the body is not JSON: {error}" if body else "the body is empty, expected JSON") from None
+        if not body:
+            raise BadRequest("the body is empty, expected JSON") from None
+        hint = "; JSON has no NaN: send null for a missing value" if b"NaN" in body else ""
+        raise BadRequest(f"the body is not JSON: {error}{hint}") from None
 
 
 def inflate(body: bytes, encoding: bytes, max_bytes: int) -> bytes:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from pintle.contract.manifest import OUTLIERS, Manifest
+from pintle.contract.manifest import Manifest
 from pintle.serve import VERSION
 from pintle.serve.explain import Explainer
 from pintle.serve.http import Answer, BadRequest, BadSchema, json_answer, parse_json
+from pintle.serve.metadata import LABEL, OUTLIER, PROBABILITIES, label_datatype, model_metadata
 from pintle.serve.models import Model, Prediction
 from pintle.serve.outcome import label_key
 from pintle.serve.rows import RowReader, Rows, Values
@@ -31,23 +32,9 @@ OCTETS = b"application/octet-stream"
 HEADER_LENGTH = b"inference-header-content-length"
 REFUSED_PARAMETERS = ("shared_memory_region", "classification")
 """Parameters that ask for another answer than the one we have; what else we do not know changes nothing."""
-LABEL, PROBABILITIES, VARIABLE = "label", "probabilities", "variable"
-OUTLIER, SCORE = "outlier", "score"
 CONTRIBUTIONS, BASE = "contributions", "base"
 EXPLAINED = (CONTRIBUTIONS, BASE)
 """Outputs beside those of the metadata, for who asks for them or with the parameter `explain`."""
-DATATYPES = {
-    (kind, required): datatype
-    for kind, often, always in (
-        ("Number", "FP32", "FP32"),
-        ("Integer", "FP32", "INT64"),
-        ("Boolean", "FP32", "BOOL"),
-        ("String", BYTES, BYTES),
-        ("Timestamp", BYTES, BYTES),
-    )
-    for required, datatype in ((False, often), (True, always))
-}
-"""What is said of a column by type and `required`: integers and booleans have no missing value, FP32 has NaN."""
 
 
 @dataclass(slots=True)
@@ -74,46 +61,14 @@ class InferenceProtocol:
         self._by_name = {feature.name: feature for feature in model.inputs.features}
         self._matrix_input = model.matrix_input
         self._labels = list(manifest.labels)
-        self._label_datatype = BYTES
-        if self._labels and all(type(label) is int for label in self._labels):
-            self._label_datatype = "INT64"
-        elif self._labels and all(type(label) is bool for label in self._labels):
-            self._label_datatype = "BOOL"
+        self._label_datatype = label_datatype(manifest)
         self._values = manifest.output_names
-        self.metadata = self._metadata(manifest)
+        self.metadata = model_metadata(manifest, model.inputs, self._matrix_input, identity)
         self.model_metadata = json_answer(self.metadata)
         outputs = self.metadata["outputs"]
+        self.output_names = tuple(str(output["name"]) for output in outputs)
         self._usual = UsualInfer(self._matrix_input, len(self._features), reader, identity, outputs, self._labels)
         self.model_ready = json_answer({"name": identity.model, "ready": True})
-
-    def _metadata(self, manifest: Manifest) -> dict[str, Any]:
-        if self._matrix_input is not None:
-            inputs = [{"name": self._matrix_input, "datatype": "FP32", "shape": [-1, len(self._features)]}]
-        else:
-            inputs = [
-                {"name": item.name, "datatype": DATATYPES[item.type, item.required], "shape": [-1, 1]}
-                for item in self._features
-            ]
-        names = manifest.output_names or (VARIABLE,)
-        outputs: list[dict[str, Any]] = [{"name": name, "datatype": "FP32", "shape": [-1, 1]} for name in names]
-        if manifest.task == OUTLIERS:
-            outputs = [
-                {"name": OUTLIER, "datatype": "BOOL", "shape": [-1]},
-                {"name": SCORE, "datatype": "FP32", "shape": [-1, 1]},
-            ]
-        if self._labels:
-            outputs = [
-                {"name": LABEL, "datatype": self._label_datatype, "shape": [-1]},
-                {"name": PROBABILITIES, "datatype": "FP32", "shape": [-1, len(self._labels)]},
-            ]
-        self.output_names = tuple(str(output["name"]) for output in outputs)
-        return {
-            "name": self._identity.model,
-            "versions": [self._identity.version],
-            "platform": f"pintle_{manifest.model_format.lower()}",
-            "inputs": inputs,
-            "outputs": outputs,
-        }
 
     # --- tensors
 

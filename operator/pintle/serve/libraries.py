@@ -9,7 +9,7 @@ from pintle.contract.exits import Exit
 from pintle.serve.artifact import LOAD_FAILED
 from pintle.serve.report import Refusal
 
-FULL_IMAGE = "the full image (images/server built with REQUIREMENTS=serve-full)"
+FULL_IMAGE = "the full image (images/server built with REQUIREMENTS=serve-full; image.server of the chart)"
 
 
 def library(name: str, model_format: str) -> ModuleType:
@@ -19,8 +19,8 @@ def library(name: str, model_format: str) -> ModuleType:
     except (ImportError, OSError) as error:  # OSError: a library that the module itself is linked to
         missing = getattr(error, "name", None) or name
         message = (
-            f"this server image has no {missing}, which a {model_format} model needs: serve it with "
-            f"{FULL_IMAGE} as spec.runtime.image, or publish the model as ONNX (modelFormat: ONNX)"
+            f"this server image has no {missing}, which a {model_format} model needs: use "
+            f"{FULL_IMAGE}, or publish the model as ONNX (modelFormat: ONNX)"
         )
         raise Refusal(Exit.REFUSED, LOAD_FAILED, message) from error
 

@@ -114,7 +114,7 @@ def flat(tensor: InputTensor, is_string: bool) -> Values:
 def _strings(name: str, data: bytes | memoryview, count: int) -> list[str]:
     found: list[str] = []
     at, end = 0, len(data)
-    while at < end:
+    while at < end and len(found) < count:
         start = at + _LENGTH.size
         if start > end:
             break
