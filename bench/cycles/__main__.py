@@ -110,8 +110,9 @@ def main() -> int:
             report.add(f"{kind} cycle", "s", [sample["seconds"] for sample in samples])
             report.add(f"failed requests in a {kind} cycle", "", [float(sample["failed"]) for sample in samples])
             timed = [sample for sample in samples if "first" in sample]
-            report.add(f"a canary's first answer, {kind}", "ms", [1000 * sample["first"] for sample in timed])
-            report.add("   against the cycle's median", "times", [item["first"] / item["median"] for item in timed])
+            if timed:
+                report.add(f"a canary's first answer, {kind}", "ms", [1000 * sample["first"] for sample in timed])
+                report.add("   against the cycle's median", "times", [item["first"] / item["median"] for item in timed])
     failed = sum(sample["failed"] for sample in done.samples)
     sent = sum(max((s["sent"] for s in done.samples if s["deployment"] == name), default=0) for name in _names(done))
     report.add("failed requests in all", "", [float(failed)], f"of {sent:,} in {len(done.samples)} cycles")
