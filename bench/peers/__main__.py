@@ -91,7 +91,7 @@ def main() -> None:
         asyncio.run(bursts(report, servers, options))
         for server in servers:
             report.add(f"{server.name}: PSS after load", "MB", [pss(server.pid)])
-        share_of_bare(report, servers[0], folder / "onnx", options)
+        share_of_bare(report, servers[0], folder / "onnx", cores[0], options)
     for name in ("pintle", "mlserver", "kserve"):
         report.add(f"{name}: site-packages", "MB", [size(environment(name))])
     ratios(report, {server.name: server for server in servers})
@@ -218,8 +218,8 @@ async def bursts(report: Report, servers: Sequence[Server], options: argparse.Na
         report.add(f"{server.name}: 320 req/s in bursts of 16, p99", "ms", server.p99["bursts"])
 
 
-def share_of_bare(report: Report, server: Server, folder: Path, options: argparse.Namespace) -> None:
-    """Binary tensors, 100 rows, against calls of the session alone in this process, turn about."""
+def share_of_bare(report: Report, server: Server, folder: Path, core: int, options: argparse.Namespace) -> None:
+    """Binary tensors, 100 rows, with tokens and without, against calls of the session in this process, turn about."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -228,18 +228,24 @@ def share_of_bare(report: Report, server: Server, folder: Path, options: argpars
     rng = np.random.default_rng(3)
     values = [rng.normal(size=(100, COLUMNS)).astype(np.float32) for _ in range(400)]
     header, bodies = binary(values)
-    load = Load(server.port, INFER, bodies, 64, {"Inference-Header-Content-Length": str(header)})
-    bare, whole = [], []
-    for _ in range(options.repeat):
-        count, begin = 0, time.process_time()
-        while time.process_time() - begin < options.seconds / 2:
-            session.run(None, {"X": values[count % len(values)]})
-            count += 1
-        bare.append(count / (time.process_time() - begin))
-        whole.append(run("wrk", load, options.seconds).per_second)
+    bare: list[float] = []
+    whole: dict[str, list[float]] = {"tokens on": [], "tokens off": []}
+    with ServerProcess(folder, PINTLE_TOKENS="off") as without:
+        pin(without.ready().process.pid, core)
+        ports = dict(zip(whole, (server.port, without.wait_for("listening")["http"]), strict=True))
+        for _ in range(options.repeat):
+            count, begin = 0, time.process_time()
+            while time.process_time() - begin < options.seconds / 2:
+                session.run(None, {"X": values[count % len(values)]})
+                count += 1
+            bare.append(count / (time.process_time() - begin))
+            for name, port in ports.items():
+                load = Load(port, INFER, bodies, 64, {"Inference-Header-Content-Length": str(header)})
+                whole[name].append(run("wrk", load, options.seconds).per_second)
     report.add("bare session.run, 100 rows", "1/s", bare, "per second of processor time")
-    note = f"{statistics.median(whole) / max(bare):.0%} of bare session.run (set 75 %, stretch 90 %)"
-    report.add(f"{server.name}: binary, {MANY_64}", "req/s", whole, note)
+    for name, found in whole.items():
+        note = f"{statistics.median(found) / max(bare):.0%} of bare session.run (set 75 %, stretch 90 %)"
+        report.add(f"{server.name}: binary, {MANY_64}, {name}", "req/s", found, note)
 
 
 def ratios(report: Report, servers: dict[str, Server]) -> None:
