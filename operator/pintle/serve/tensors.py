@@ -72,7 +72,7 @@ def check_head(name: Any, datatype: Any, shape: Any) -> None:
     sizes = shape if type(shape) is list else []
     if not 1 <= len(sizes) <= MAX_DIMENSIONS or any(type(size) is not int or size < 0 for size in sizes):
         raise BadRequest(f"input {name[:100]} needs a shape: a list of sizes")
-    if datatype != BYTES and datatype != BF16 and datatype not in NUMBER_DTYPES:
+    if type(datatype) is not str or (datatype not in (BYTES, BF16) and datatype not in NUMBER_DTYPES):
         raise BadRequest(
             f"input {name[:100]} has the datatype {str(datatype)[:20]!r}, which the protocol does not name"
         )

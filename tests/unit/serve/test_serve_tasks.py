@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pintle.contract.times import days_of
 from pintle.serve.artifact import open_artifact
 from pintle.serve.internal import InternalApp
@@ -21,9 +24,8 @@ from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LinearRegression
 
 from tests.unit.serve import artifacts
-from tests.unit.serve.test_serve_handler import INFER, Client, client_of, tensor
+from tests.unit.serve.test_serve_handler import INFER, V1, Client, client_of, json_values, tensor
 
-V1 = "/v1/models/delays:predict"
 NAMES = ("eta", "fuel")
 
 
@@ -202,4 +204,26 @@ async def test_a_time_may_be_missing(tmp_path: Path) -> None:
     for path, body in (("/predict", {"rows": [{"day": None, "hour": 3}]}), (INFER, {"inputs": inputs})):
         status, found = await client.post(path, body)
         assert (status, "day is missing" in found["error"]) == (422, True)
+    client.handler.close()
+
+
+strange = json_values | st.sampled_from(["2024-02-29", "0001-01-01T00:00+23:59", "9999-12-31T23:59-23:59"])
+strange_rows = st.lists(st.dictionaries(st.sampled_from(["a", "b", "day", "hour", "x"]), strange), max_size=3)
+
+
+@pytest.mark.parametrize("make", [two_outputs, detector, dated])
+@given(st.lists(strange_rows, min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_row_is_an_internal_error(tmp_path: Path, make: Any, requests: list[Any]) -> None:
+    """Of any kind of model: an answer for each row, or a 4xx that says why there is none; never NaN."""
+    folder = tmp_path / "m"
+    client = client_of(folder if folder.exists() else make(folder))
+    asked = [(path, {key: rows}) for rows in requests for path, key in (("/predict", "rows"), (V1, "instances"))]
+    for (path, body), (status, found) in zip(
+        asked, await asyncio.gather(*(client.post(path, body) for path, body in asked)), strict=True
+    ):
+        assert status in (200, 400, 422), (path, body, found)
+        if status == 200:
+            assert len(found["predictions"]) == len(next(iter(body.values())))
+            assert "null" not in json.dumps(found["predictions"])
     client.handler.close()
