@@ -10,7 +10,6 @@ machine that changes its pace hurts all alike. Fresh rows in every request. Rati
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import shutil
@@ -88,12 +87,12 @@ def main() -> None:
         for scenario, rows, connections in SCENARIOS:
             measure(servers, scenario, rows, connections, options)
             tell(report, servers, scenario)
-        asyncio.run(bursts(report, servers, options))
+        bursts(report, servers, options)
         for server in servers:
             report.add(f"{server.name}: PSS after load", "MB", [pss(server.pid)])
         share_of_bare(report, servers[0], folder / "onnx", cores[0], options)
     for name in ("pintle", "mlserver", "kserve"):
-        report.add(f"{name}: site-packages", "MB", [size(environment(name))])
+        report.add(f"{name}: site-packages", "MB", [size(name)])
     ratios(report, {server.name: server for server in servers})
     report.finish(options.json)
 
@@ -206,14 +205,14 @@ def tell(report: Report, servers: Sequence[Server], scenario: str) -> None:
         report.add(f"{server.name}: {scenario}, p99", "ms", server.p99[scenario])
 
 
-async def bursts(report: Report, servers: Sequence[Server], options: argparse.Namespace) -> None:
+def bursts(report: Report, servers: Sequence[Server], options: argparse.Namespace) -> None:
     """16 requests at once, twenty times a second."""
     rng = np.random.default_rng(2)
     values = [rng.normal(size=(1, COLUMNS)).round(4) for _ in range(1_000)]
     for _ in range(options.repeat):
         for server in servers:
             load = Load(server.port, server.path, [server.body(item) for item in values], 16)
-            server.p99.setdefault("bursts", []).append(await burst_p99(load, options.seconds))
+            server.p99.setdefault("bursts", []).append(burst_p99(load, options.seconds))
     for server in servers:
         report.add(f"{server.name}: 320 req/s in bursts of 16, p99", "ms", server.p99["bursts"])
 
@@ -316,10 +315,18 @@ def pss(pid: int) -> float:
     return sum(int(line.split()[1]) for line in lines) / 1000
 
 
-def size(folder: Path) -> float:
-    """MB of the environment's packages."""
-    packages = next(folder.glob("lib/python*/site-packages"))
-    return sum(item.stat().st_size for item in packages.rglob("*") if item.is_file()) / 1e6
+def size(name: str) -> float:
+    """MB of the environment's packages, without pip; of ours without tests, which the image does not hold either."""
+    packages = next(environment(name).glob("lib/python*/site-packages"))
+    left_out = {"pip", "setuptools", "pkg_resources", "_distutils_hack", *(["tests"] if name == "pintle" else [])}
+    return (
+        sum(
+            item.stat().st_size
+            for item in packages.rglob("*")
+            if item.is_file() and not left_out & set(item.relative_to(packages).parts)
+        )
+        / 1e6
+    )
 
 
 if __name__ == "__main__":
