@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pintle.api import reasons
 from pintle.api.rollout import Rollout
 from pintle.core.backtest.pods import Pods
 from pintle.core.backtest.recording import Recording, labels_in, scrape_interval
@@ -24,7 +25,7 @@ from pintle.core.judgement.settings import Settings
 from pintle.core.judgement.trial import LAG_SHARE, MAX_LAG_SECONDS
 from pintle.core.judgement.verdict import Judgement, TestResult
 from pintle.core.rollout.course import position
-from pintle.core.rollout.deeds import ACCEPT, GO_BACK, PROMOTE, RETURN, ROLLBACK, Deed
+from pintle.core.rollout.deeds import ACCEPT, ASK, GO_BACK, PROMOTE, RESUME, RETURN, ROLLBACK, Deed
 from pintle.core.rollout.moves import next_move
 from pintle.core.rollout.plan import with_blindness
 from pintle.core.rollout.record import Record, parse_time
@@ -38,6 +39,7 @@ PROMOTED = "Promoted"
 GUARDED = "InGuard"
 UNDECIDED = "Undecided"
 DEFAULT_SCRAPE = 15.0
+GO_AHEAD = ("promote", "promote-fully", "resume")
 _ENDS = {ROLLBACK: ROLLED_BACK, GO_BACK: ROLLED_BACK, RETURN: ROLLED_BACK, ACCEPT: PROMOTED, PROMOTE: PROMOTED}
 
 
@@ -132,6 +134,7 @@ class _Player:
         self._series = raw_series(recording)
         self.pods = Pods(recording, settings.grid_seconds)
         self.until = ends(recording, settings.grid_seconds)
+        self._words = _words(recording)
 
     def looks(self) -> list[Seen]:
         made: list[Seen] = []
@@ -147,6 +150,9 @@ class _Player:
             judgement = trial.judgement(at)
             look = self._stage.look(record, judgement, ready, at)
             move = next_move(look)
+            if move.reason == reasons.PAUSED and self._words and self._words[0].time <= at:
+                word = self._words.pop(0)
+                move = next_move(self._stage.heard(look, word.verb, word.by))
             before, record = record, with_blindness(look, move.record)
             deed = record.last if record.last != before.last else None
             made.append(
@@ -165,6 +171,25 @@ class _Player:
                 )
             )
         return made
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A person's go-ahead: promote, promote-fully or resume."""
+
+    time: float
+    verb: str
+    by: str
+
+
+def _words(recording: Recording) -> list[_Word]:
+    """What people said that let a rollout go on, oldest first; it is said again where the replay waits for a person."""
+    found = []
+    for entry in recording.setup.decided:
+        verb = str(entry.get("why", "")).partition(":")[0] if entry.get("action") == ASK else "resume"
+        if entry.get("by") and entry.get("action") in (ASK, RESUME) and verb in GO_AHEAD:
+            found.append(_Word(parse_time(str(entry["time"])).timestamp(), verb, str(entry["by"])))
+    return sorted(found, key=lambda word: word.time)
 
 
 Subject = tuple[str, str, float]

@@ -5,12 +5,14 @@ Nothing is decided here. What moves the traffic is `pintle.core.rollout`, which 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pintle.api.modeldeployment import ModelDeploymentSpec
+from pintle.contract import names
 from pintle.core.backtest.recording import GUARD, Setup
 from pintle.core.judgement.verdict import Judgement
 from pintle.core.plan import Policy
@@ -21,6 +23,7 @@ from pintle.core.rollout.observed import DeploymentObserved
 from pintle.core.rollout.record import FULL, Course, Record, format_time
 from pintle.core.rollout.request import Request
 from pintle.core.rollout.sight import sight_of
+from pintle.core.rollout.word import heed
 from pintle.resources.revision import Owner, Revision
 
 UNKNOWN = "recorded"
@@ -103,6 +106,15 @@ class Stage:
             now=at,
             policy=self.policy,
         )
+
+    def heard(self, look: Look, verb: str, by: str) -> Look:
+        """The same look with a person's word to the revision on trial, as the operator hears it."""
+        word = {"verb": verb, "id": look.time, "revision": self.setup.tested, "by": by}
+        parent = look.observed.parent
+        annotated = {**parent["metadata"], "annotations": {names.ANNOTATION_ACTION: json.dumps(word)}}
+        observed = replace(look.observed, parent={**parent, "metadata": annotated})
+        # What is requested does not change by it; the versions from which the operator would see that are not recorded.
+        return replace(heed(replace(look, observed=observed)), request=look.request)
 
 
 def moment(seconds: float) -> datetime:

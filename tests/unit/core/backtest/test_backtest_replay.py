@@ -15,6 +15,7 @@ from pintle.controller.watching.case import new_case
 from pintle.controller.watching.loading import load
 from pintle.core.backtest.recording import GUARD, POD_READY, POD_RESTARTS, Recording, Shares
 from pintle.core.backtest.replay import Replay, ends, replay
+from pintle.core.backtest.writing import time_text
 from pintle.core.judgement.facts import PodFacts
 from pintle.core.judgement.samples import RawSeries
 from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, SOURCE_ERROR, TestResult
@@ -212,6 +213,36 @@ def test_what_kubernetes_told_of_pods_counts() -> None:
     found = replay(recording)
     assert found.restarts_told
     assert (found.outcome, found.deeds[-1].figures.rule) == ("RolledBack", "restarts")
+
+
+def said(action: str, why: str, after: float) -> dict[str, Any]:
+    """An entry of status.history."""
+    return {"time": time_text(ORIGIN + after), "action": action, "revision": NEW, "why": why, "by": "ann"}
+
+
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [("Ask", "promote: step 3 of 3"), ("Ask", "promote-fully: it is promoted"), ("Resume", "resumed")],
+)
+def test_a_persons_go_ahead_is_said_again_at_its_time(action: str, why: str) -> None:
+    """At a step that is a pause: not before it was said, and not at all where nobody said it."""
+    steps = [{"weight": 20, "minSeconds": 10}, {"pause": True}, {"weight": 50, "minSeconds": 10}]
+    rollout = {**SETUP.rollout, "steps": steps}
+    waits = replay(lived(200, rollout=rollout)[0])
+    assert (waits.looks[-1].step, waits.looks[-1].reason) == (2, "Paused")
+    goes_on = replay(lived(200, rollout=rollout, decided=(said(action, why, 120.0),))[0])
+    went = next(look for look in goes_on.looks if look.deed and look.at > ORIGIN + 60)
+    assert 120 <= went.at - ORIGIN < 120 + 2 * SCRAPE
+
+
+def test_a_manual_promotion_waits_for_its_word() -> None:
+    """It has passed, and is promoted when the person really said so."""
+    rollout = {**SETUP.rollout, "sensitivity": "Fast", "promotion": "Manual"}
+    assert replay(lived(400, rollout=rollout)[0]).looks[-1].says.endswith("waits for a person to promote it")
+    decided = (said("Ask", "promote: it is promoted", 350.0), said("Rollback", "aborted", 390.0))
+    found = replay(lived(400, rollout=rollout, decided=decided)[0])
+    assert actions(found) == ["Step", "Promote"]
+    assert found.deeds[-1].figures.by == "ann"
 
 
 def test_settings_without_steps_are_refused() -> None:
