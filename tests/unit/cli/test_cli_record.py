@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import base64
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -28,6 +29,7 @@ from pintle.core.judgement.history import HISTORY_SECONDS
 from pintle.core.rollout.record import parse_time
 
 from tests.serving_world import Serving
+from tests.unit.cli.test_cli_backtest import hiding
 from tests.unit.controller.prometheus_world import Server, World
 from tests.unit.core.rollout.canaries import at_step, in_guard, rolled_back
 
@@ -341,3 +343,41 @@ def test_the_kubelets_facts_of_pods_become_rows() -> None:
         (NEW, "p", POD_READY, "condition=true"): [(120.0, 1.0), (200.0, 1.0)],
         (NEW, "p", POD_RESTARTS, ""): [(10.0, 0.0), (110.0, 2.0), (200.0, 2.0)],
     }
+
+
+@pytest.fixture
+def on_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kubectl that prints a canary, and the record of its route, whatever else it is asked."""
+    made = at_step(1)
+    (tmp_path / "all.json").write_text(json.dumps({"items": [made.parent]}, default=dict))
+    route = next(obj for obj in made.world.objects.values() if obj["kind"] == "HTTPRoute")
+    (tmp_path / "route.json").write_text(json.dumps(route, default=dict))
+    program = tmp_path / "kubectl"
+    choose = 'case "$2" in httproutes*) cat route.json;; *) cat all.json;; esac'
+    program.write_text(f"#!/bin/sh\ncd {tmp_path}\n{choose}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        (["delays", "--record", "f"], errors.USAGE, "--record needs --prometheus URL, the one that the operator has"),
+        (["tj/delays", "--record", "f"], errors.NOT_FOUND, "There is no TrainingJob delays"),
+        (["delays", "--record", "f", "--prometheus", "http://127.0.0.1:1"], errors.NO_ACCESS, "cannot be reached"),
+    ],
+)
+def test_what_keeps_from_recording_is_told(
+    on_a_path: None, capsys: pytest.CaptureFixture[str], given: list[str], code: int, says: str
+) -> None:
+    """In a sentence, with an exit code."""
+    assert main.main(["why", *given, "-n", "default"]) == code
+    assert says in capsys.readouterr().err
+
+
+def test_recording_needs_no_package(on_a_path: None, tmp_path: Path) -> None:
+    """It gets as far as Prometheus without numpy and pydantic."""
+    words = ["why", "delays", "-n", "default", "--record", str(tmp_path / "f"), "--prometheus", "http://127.0.0.1:1"]
+    done = hiding(["numpy", "pydantic", "pydantic_core"], *words)
+    assert done.returncode == errors.NO_ACCESS, done.stderr
+    assert "cannot be reached" in done.stderr
