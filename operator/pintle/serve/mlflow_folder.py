@@ -43,4 +43,6 @@ def _opened(name: str, flavour: Mapping[str, Any]) -> tuple[str, str]:
     file = str(flavour.get("data"))
     if file.endswith((".pkl", ".pickle")):
         raise refused(f"the {name} flavour was logged as a pickle ({file}): log the booster itself (model.booster_)")
+    if file.endswith(".skops"):
+        return SKOPS, file  # the library's scikit-learn wrapper: its types are the policy's to trust
     return {"onnx": ONNX, "xgboost": XGBOOST, "lightgbm": LIGHTGBM}[name], file

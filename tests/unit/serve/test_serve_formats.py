@@ -236,6 +236,21 @@ def test_mlflow_folders_of_onnx_and_skops(tmp_path: Path) -> None:
     assert 0 < open_artifact(folder).example.answers[0] < 1
 
 
+def test_an_mlflow_folder_of_a_wrapper_in_skops(tmp_path: Path) -> None:
+    """MLflow can log LightGBM's scikit-learn wrapper as skops: opened with the types that the policy names."""
+    import skops.io
+
+    folder = describe(tmp_path / "m", "MLflow", BINARY)
+    model = lightgbm.LGBMClassifier(n_estimators=3, n_jobs=1, verbosity=-1).fit(pd.DataFrame(X, columns=list("abc")), Y)
+    (folder / "model.skops").write_bytes(skops.io.dumps(model))
+    mlmodel(folder, lightgbm={"data": "model.skops", "serialization_format": "skops"})
+    with pytest.raises(Refusal, match="does not trust"):
+        pack.pack(folder)
+    pack.pack(folder, ("collections.OrderedDict", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier"))
+    expected = model.predict_proba(pd.DataFrame(ROWS, dtype="float64"))[:, 1]
+    assert list(open_artifact(folder).example.answers) == pytest.approx(expected.tolist(), abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("flavours", "word"),
     [
