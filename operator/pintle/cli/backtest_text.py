@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pintle.api import reasons
 from pintle.cli.figures import comparison, count
 from pintle.cli.text import bad, bold, dim, good, judged, odd, table
 
@@ -12,7 +13,7 @@ View = Mapping[str, Any]
 SOME = 12
 """So many looks are shown beside those at which something changed."""
 OUTCOMES = {
-    "RolledBack": bad("taken back"),
+    reasons.ROLLED_BACK: bad("taken back"),
     "Promoted": good("promoted, and the guard passed"),
     "InGuard": good("promoted") + ", the recording ends in the guard",
     "Undecided": odd("not decided"),
@@ -127,7 +128,7 @@ def _compared(variants: Sequence[View]) -> list[str]:
     rows = [
         (
             item["name"],
-            bad(item["outcome"]) if item["outcome"] == "RolledBack" else item["outcome"],
+            bad(item["outcome"]) if item["outcome"] == reasons.ROLLED_BACK else item["outcome"],
             after(item["decided"]["seconds"]) if item.get("decided") else "",
             count(item.get("rows", 0)),
             " ".join(after(step["seconds"]) for step in item.get("steps", ())),

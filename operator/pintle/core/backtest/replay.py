@@ -34,7 +34,7 @@ from pintle.core.trials.ledger import Ledger
 from pintle.core.trials.pair import Pair
 from pintle.core.trials.settings import settings_of
 
-ROLLED_BACK = "RolledBack"
+ROLLED_BACK = reasons.ROLLED_BACK
 PROMOTED = "Promoted"
 GUARDED = "InGuard"
 UNDECIDED = "Undecided"
