@@ -84,6 +84,8 @@ def measure(
     for _ in range(options.repeat):
         before = processor_seconds(server)
         result = run(options.client, load, options.seconds)
+        if not result.requests:
+            raise RuntimeError(f"{name}: no request in {options.seconds:g} s; is the machine busy?")
         results.append(result)
         processor.append((processor_seconds(server) - before) / result.requests * 1e6)
     if failed := sum(result.failed for result in results):
