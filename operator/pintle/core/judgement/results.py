@@ -37,7 +37,7 @@ class Evidence:
     worse: FloatArray
     close: FloatArray
     shown: FloatArray
-    """With which a Pass stands, 0 where none does: see score.passing."""
+    """With which a standing Pass was reached, 0 where none stands: see score.passing."""
 
     def proven(self, places: int | npt.NDArray[np.int64]) -> float:
         """Evidence of the weakest of these entries that it is close enough: now, or when its Pass was reached."""

@@ -115,7 +115,7 @@ def passing(
     difference: FloatArray,
     margin: FloatArray | float,
 ) -> FloatArray:
-    """The evidence [...] with which a Pass stands after a block, 0 where none does; `shown` is that of before.
+    """The evidence [...] with which a standing Pass was reached, 0 where none stands; `shown` is that of before.
 
     What has been shown stays shown while the difference found is below the margin. The evidence is valid at every look
     at once: a revision that is worse by the margin ever gets to the threshold with probability beta at most, so the
@@ -123,7 +123,7 @@ def passing(
     margin does, and then the evidence has to come anew. `enough`: there are rows for a promotion.
     """
     now = np.where(enough & (close >= threshold), close, 0.0)
-    return np.where(difference < margin, np.maximum(shown, now), 0.0)
+    return np.where(difference < margin, np.where(shown > 0, shown, now), 0.0)
 
 
 def dispersion_lengths(grid_seconds: float) -> tuple[int, ...]:
