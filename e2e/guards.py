@@ -3,12 +3,15 @@
     python -m e2e.guards            all (an hour or so)
     python -m e2e.guards list       the list
     python -m e2e.guards NAME ...   these tests only
+    ... --no-baseline               does not see them pass first
 
-Works on a copy of the tree with the cluster that is up, and installs the unchanged operator again at the end.
+Works on a copy of the tree with the cluster that is up, and installs the unchanged operator again at the end. A test
+that fails waits in vain: it waits for a part of the usual time only, and each test must first pass under that.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +23,10 @@ from pathlib import Path
 from e2e.guard_list import GUARDS, Guard
 
 ROOT = Path(__file__).parent.parent
+PATIENCE = "0.4"
+NO_TESTS = 5
+"""pytest's exit code where it found none."""
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/tests")
 
 
 @dataclass(frozen=True)
@@ -69,21 +76,43 @@ class Tree:
     def check(self, guard: Guard) -> Verdict:
         """Installs what was prepared and runs the test."""
         install(self.folder)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/tests", "-k", guard.test]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        done = pytest(self.folder, "-k", guard.test)
         last = (done.stdout.strip().splitlines() or ["no output"])[-1]
         return Verdict(guard, done.returncode == 1, last)
+
+
+def pytest(tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PINTLE_E2E_PATIENCE": PATIENCE}
+    return subprocess.run([*PYTEST, *words], cwd=tree, env=env, capture_output=True, text=True, check=False)
+
+
+def passes(tree: Path, chosen: list[Guard]) -> bool:
+    """Whether the tests pass as the code stands, with as little patience; those that disturb others by themselves."""
+    install(tree)
+    names = " or ".join(sorted({guard.test for guard in chosen}))
+    for words in (("-n", "3"), ("-m", "disturbs")):
+        done = pytest(tree, *words, "-k", names)
+        print(f"as the code stands: {done.stdout.strip().splitlines()[-1]}", flush=True)
+        if done.returncode not in (0, NO_TESTS):
+            print(done.stdout[-4000:])
+            return False
+    return True
 
 
 def install(tree: Path) -> None:
     subprocess.run([sys.executable, "-m", "e2e.install"], cwd=tree, check=True, stdout=subprocess.DEVNULL)
 
 
-def check_all(chosen: list[Guard], folder: Path) -> list[Verdict]:
-    """Each in turn; while one is tested, the images of the next are built in a second copy."""
+def check_all(chosen: list[Guard], folder: Path, baseline: bool) -> list[Verdict]:
+    """Each in turn; while one is tested, the images of the next are built in a second copy.
+
+    None where a test fails as the code stands.
+    """
     # Both come from one state of the sources, which may change meanwhile.
     trees = (Tree(folder / "a").make(), Tree(folder / "b").make())
-    verdicts = []
+    verdicts: list[Verdict] = []
+    if baseline and not passes(trees[0].folder, chosen):
+        return verdicts
     with ThreadPoolExecutor(1) as pool:
         ready = pool.submit(trees[0].prepare, chosen[0])
         for number, guard in enumerate(chosen):
@@ -97,23 +126,23 @@ def check_all(chosen: list[Guard], folder: Path) -> list[Verdict]:
             finally:
                 tree.restore(guard)
             print(f"    {'caught' if verdicts[-1].caught else 'NOT CAUGHT'}: {verdicts[-1].note}", flush=True)
-    install(trees[0].folder)
     return verdicts
 
 
-def main(names: list[str]) -> int:
+def main(words: list[str]) -> int:
+    names = [word for word in words if not word.startswith("--")]
     chosen = [guard for guard in GUARDS if not names or guard.test in names]
     if names == ["list"]:
         for guard in GUARDS:
             print(f"{guard.test}\n    {guard.file}: {guard.line.strip().splitlines()[0]}\n    {guard.why}")
         return 0
     with tempfile.TemporaryDirectory(prefix="pintle-guards-") as folder:
-        verdicts = check_all(chosen, Path(folder))
+        verdicts = check_all(chosen, Path(folder), "--no-baseline" not in words)
         # What is installed in the end is what the copies were made from, though ROOT may have moved on.
         install(Path(folder) / "a")
     missed = [verdict for verdict in verdicts if not verdict.caught]
     print(f"{len(verdicts) - len(missed)} of {len(verdicts)} disabled lines were caught by their test")
-    return 1 if missed else 0
+    return 1 if missed or len(verdicts) < len(chosen) else 0
 
 
 if __name__ == "__main__":

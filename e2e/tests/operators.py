@@ -13,7 +13,7 @@ from typing import Any
 
 from e2e import images
 from e2e.cluster import provider
-from e2e.kubectl import Kubectl, KubectlError
+from e2e.kubectl import Kubectl, KubectlError, patience
 
 DEPLOYMENT = "pintle"
 SELECTOR = "app.kubernetes.io/name=pintle"
@@ -134,7 +134,7 @@ def uid(pod: Obj) -> str:
 
 def eventually(met: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """AssertionError when it never is."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patience(seconds)
     while not met():
         assert time.monotonic() < deadline, f"not after {seconds:.0f} s: {what}"
         time.sleep(POLL_SECONDS)

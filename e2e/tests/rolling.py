@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from e2e.kubectl import Kubectl, condition
+from e2e.kubectl import Kubectl, condition, patience
 from e2e.tests.conftest import World
 from e2e.tests.load import Load
 from e2e.tests.objects import model_deployment, served
@@ -97,7 +97,7 @@ class Rolling:
 
     def until(self, what: str, met: Callable[[Obj], bool], seconds: float = 120) -> Obj:
         """The status once `met` holds for it. AssertionError with the status when it never does."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + patience(seconds)
         while True:
             status = self.status()
             if met(status):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from e2e.kubectl import Kubectl
+from e2e.kubectl import Kubectl, patience
 from e2e.tests.rolling import weights_of
 
 ROLLOUT_ANNOTATION = "pintle.dev/rollout"
@@ -74,7 +74,7 @@ class RouteWatch:
             return next((after + index for index, state in enumerate(self.states[after:]) if met(state)), None)
 
         with self._changed:
-            if not self._changed.wait_for(lambda: place() is not None, timeout=seconds):
+            if not self._changed.wait_for(lambda: place() is not None, timeout=patience(seconds)):
                 raise AssertionError(f"the route was not {what} within {seconds} s: {self.states[-3:]}")
             found = place()
         assert found is not None

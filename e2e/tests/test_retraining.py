@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from e2e.kubectl import Kubectl, condition
+from e2e.kubectl import Kubectl, condition, patience
 from e2e.tests.conftest import World
 from e2e.tests.objects import TRAIN, config_map, load_claim, model_deployment, months, restricted_pod, training_job
 from e2e.tests.rolling import Rolling
@@ -43,7 +43,7 @@ def land(kube: Kubectl, image: str, month: int, broken: bool = False) -> None:
 
 def until(kube: Kubectl, holds: Callable[[dict[str, Any]], bool], seconds: float = 240) -> dict[str, Any]:
     """The status of the TrainingJob once this holds of it."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patience(seconds)
     while True:
         status = (kube.get("tj", "late") or {}).get("status") or {}
         if holds(status):
