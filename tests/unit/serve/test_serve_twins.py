@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from hypothesis import HealthCheck, given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 from pintle.serve.artifact import open_artifact
+from pintle.serve.fast import Front
 from pintle.serve.handler import Handler
 from pintle.serve.metrics import Metrics
 from pintle.serve.models import load_model
+from pintle.serve.server import ServerProcess
 from pintle.serve.settings import Settings
 
 from tests.unit.serve.test_serve_handler import IDENTITY, INFER, bodies
@@ -161,3 +164,14 @@ async def test_usual_requests_take_the_fast_path(twins: tuple[Server, Server]) -
     while wire.written.count(b"HTTP/1.1 200 OK") < 4:
         wire.changed.clear()
         await wire.changed.wait()
+
+
+@pytest.mark.parametrize(("version", "is_fast"), [(uvicorn.__version__, True), ("0.55.0", False)])
+async def test_another_uvicorn_is_served_by_asgi_alone(
+    monkeypatch: pytest.MonkeyPatch, version: str, is_fast: bool
+) -> None:
+    """The fast path knows the inside of one version; with any other the server works as it did without it."""
+    monkeypatch.setattr("uvicorn.__version__", version)
+    server = ServerProcess(Settings(identity=IDENTITY))
+    assert isinstance(server._inference.config.http, Front) is is_fast
+    assert is_fast or server._inference.config.http == "httptools"
