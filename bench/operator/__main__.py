@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--deployments", type=int, default=100)
     parser.add_argument("--rollouts", type=int, default=10)
     parser.add_argument("--spans", type=int, default=3, help="how often it is measured in each state")
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of one span; all are judged for drift in it")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of one span")
     parser.add_argument("--scrape", type=float, default=5.0)
     parser.add_argument("--look", type=float, default=0.4)
     options = parser.parse_args()

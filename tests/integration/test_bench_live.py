@@ -32,7 +32,7 @@ def test_without_restarts_every_row_is_counted(found: live.Live) -> None:
 
 
 def test_restarts_lose_what_was_not_scraped_and_no_more(found: live.Live) -> None:
-    """Of two restarts no more than a few scrapes of one pod are lost, and none is invented beyond what is extrapolated."""
+    """Of two restarts no more than a few scrapes of one pod are lost; none is invented beyond what is extrapolated."""
     assert found.log.restarts == 2
     scrape = live.RATE * 0.5
     true = found.log.requests[live.STABLE]
