@@ -28,9 +28,17 @@ def replayed(plugin: Plugin, *words: str) -> dict[str, Any]:
     return dict(json.loads(plugin.run("backtest", *words, "-o", "json")))
 
 
+def grown(world: World) -> bool:
+    """Prometheus has seen a counter of requests grow."""
+    found = world.prometheus.query("sum(increase(model_requests_total[10s]))")
+    return bool(found and found[0][1] > 0)
+
+
 def test_a_rollback_is_recorded_and_replayed(world: World, plugin: Plugin, tmp_path: Path) -> None:
     """While it goes on and when it is over; by the same test, on the same requests but for those of a scrape or two."""
     url = world.prometheus.url
+    # Which revision was there first is read from the counters: they must have been seen before the other one comes.
+    eventually(lambda: grown(world), PATIENCE)
     world.ask_for(2)
     eventually(world.on_trial, PATIENCE)
     canary = world.canary()

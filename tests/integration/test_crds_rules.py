@@ -52,7 +52,7 @@ def test_rule(space: Space, case: Case) -> None:
         (training_job(gates=[{"metric": "auc", "min": 0.7}]), 'spec.gates[0].min: Invalid value: "number"'),
         (training_job(gates=[{"metric": "f1", "min": "0.7"}]), 'spec.gates[0].metric: Unsupported value: "f1"'),
         (model_version(version=0), "spec.version: Invalid value: 0"),
-        (model_version(modelFormat="Pickle"), 'spec.modelFormat: Unsupported value: "Pickle"'),
+        (model_version(modelFormat="PMML"), 'spec.modelFormat: Unsupported value: "PMML"'),
         (model_deployment(runtime__minReplicas=1001), "spec.runtime.minReplicas: Invalid value: 1001"),
     ],
 )
