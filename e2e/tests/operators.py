@@ -74,14 +74,28 @@ class Operators:
         """How often its container was restarted."""
         return _restarts(self.kube.get("pod", pod["metadata"]["name"]) or {})
 
+    def leader(self, but: str = "", seconds: float = 60) -> Obj:
+        """The pod that leads, once it is one that is to stay, with another UID than `but`.
+
+        A pod that was deleted may go on for a moment. It gives its Lease away then, to whoever asks first: the one that
+        stood by, or the one that was made in its place.
+        """
+        found: list[Obj] = []
+
+        def met() -> bool:
+            found[:] = [pod for pod in self.pods() if uid(pod) != but and self.leads(pod)]
+            return bool(found)
+
+        eventually(met, "one that stays leads", seconds)
+        return found[0]
+
     def kill_leader(self) -> str:
         """Ends whoever leads, without a chance to decide anything more; returns how.
 
         SIGKILL where that can be sent: the container is restarted and goes on with its own Lease. One that was
         restarted before would wait for the kubelet's back-off: it is lost with its pod, and the other goes on.
         """
-        holder = self.holder()
-        (leader,) = [pod for pod in self.pods() if uid(pod) == holder]
+        leader = self.leader()
         if on_this_machine() and not _restarts(leader):
             os.kill(process_of(leader), signal.SIGKILL)
             return f"{leader['metadata']['name']} by SIGKILL"
