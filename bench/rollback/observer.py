@@ -12,11 +12,11 @@ from typing import Any
 from pintle.adapters.prometheus import Access, Prometheus
 from pintle.api.rollout import Rollout
 from pintle.contract import names
-from pintle.controller.watching.case import settings_of
 from pintle.core.judgement.history import HISTORY_SECONDS, control_history
 from pintle.core.judgement.trial import Trial
 from pintle.core.rollout.record import Record
 from pintle.core.trials import selectors
+from pintle.core.trials.settings import settings_of
 from pintle.ports.metrics import MetricsUnavailable
 
 from e2e.kubectl import Kubectl
