@@ -26,39 +26,41 @@ GUARD = {"seconds": 3600, "holdbackWeight": 10}
 PER_SECOND = 20
 
 
-def complete(rolling: Rolling, number: int) -> None:
-    """A canary with new pods, promoted fully, then aborted in its guard."""
+def complete(rolling: Rolling, number: int) -> str:
+    """A canary with new pods, promoted fully, then aborted in its guard; its revision."""
     env = [{"name": "ROUND", "value": str(number)}]
     rolling.apply(2, rollout=ROLLOUT, guard=GUARD, runtime={"env": env})
     rolling.until_canary(2)
-    forth_and_back(rolling)
+    return forth_and_back(rolling)
 
 
-def warm(rolling: Rolling) -> None:
+def warm(rolling: Rolling, revision: str) -> str:
     """The revision that was just refused is tried again while its pods are there."""
-    refused = rolling.status()["refused"][0]["revision"]
-    rolling.act("retry", revision=refused)
+    rolling.act("retry", revision=revision)
     rolling.until_canary(2)
-    forth_and_back(rolling)
+    return forth_and_back(rolling)
 
 
-def forth_and_back(rolling: Rolling) -> None:
-    canary = rolling.status()["canary"]["revision"]
+def forth_and_back(rolling: Rolling) -> str:
+    canary = str(rolling.status()["canary"]["revision"])
     rolling.act("promote-fully", revision=canary)
     rolling.until("in the guard", lambda s: (s.get("rollout") or {}).get("state") == "Guard", seconds=60)
     rolling.act("abort", revision=canary)
-    rolling.until_refused(2, seconds=60)
+    # Revisions of earlier complete cycles are of the same version, and refused, too.
+    rolling.until("back", lambda s: canary in {item["revision"] for item in s.get("refused") or ()}, seconds=60)
+    return canary
 
 
 def work(rolling: Rolling, cycles: int, every: int, done: Checkpoint, errors: list[str]) -> None:
     """`cycles` cycles on one deployment; every `every`-th is a complete one."""
     with Load(f"{rolling.url}/predict", _rows(), per_second=PER_SECOND, limit_seconds=4 * 3600) as load:
         load.wait_for_version("1")
+        revision = ""
         for number in range(cycles):
             kind = "complete" if number % every == 0 else "warm"
             started, failed, before = time.monotonic(), len(load.failures), len(load.took)
             try:
-                complete(rolling, number) if kind == "complete" else warm(rolling)
+                revision = complete(rolling, number) if kind == "complete" else warm(rolling, revision)
             except Exception as error:
                 errors.append(f"{rolling.name} cycle {number}: {str(error)[:600]}")
                 return
