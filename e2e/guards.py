@@ -1,6 +1,6 @@
 """For each e2e test the line of code that it guards: disables each in turn and sees its test fail.
 
-    python -m e2e.guards            all (an hour or so)
+    python -m e2e.guards            all (two hours or so)
     python -m e2e.guards list       the list
     python -m e2e.guards NAME ...   these tests only
     ... --no-baseline               does not see them pass first
@@ -106,7 +106,7 @@ def install(tree: Path) -> None:
 def check_all(chosen: list[Guard], folder: Path, baseline: bool) -> list[Verdict]:
     """Each in turn; while one is tested, the images of the next are built in a second copy.
 
-    None where a test fails as the code stands.
+    Empty where a test fails as the code stands.
     """
     # Both come from one state of the sources, which may change meanwhile.
     trees = (Tree(folder / "a").make(), Tree(folder / "b").make())

@@ -74,12 +74,12 @@ def install(values: list[str]) -> None:
 
 
 def main(words: list[str]) -> int:
-    if words == ["--only-images"]:
-        load_images(provider.choose())
-        return 0
     values = [word.removeprefix("--set=") for word in words if word != "--set"]
     started = time.monotonic()
     try:
+        if words == ["--only-images"]:
+            load_images(provider.choose())
+            return 0
         install(values)
     except (ClusterError, KubectlError, subprocess.CalledProcessError) as error:
         print(f"install: {error}", file=sys.stderr)

@@ -71,7 +71,7 @@ class Case:
     @property
     def right(self) -> bool:
         found = self.entry or {}
-        return found.get("action") == self.kind.action and (found.get("rule") or "") in (self.kind.rule, "")
+        return found.get("action") == self.kind.action and self.kind.rule in ("", found.get("rule"))
 
 
 def begun(kube: Kubectl, world: World, root: str) -> Iterator[Case]:
