@@ -44,7 +44,7 @@ def disable(tree: Path, guard: Guard) -> None:
     text = path.read_text()
     if text.count(guard.line) != 1:
         raise ValueError(
-            f"{guard.file}: {guard.line!r} stands {text.count(guard.line)} times, not once; mend e2e/guard_list.py"
+            f"{guard.file}: {guard.line!r} stands {text.count(guard.line)} times, not once; mend e2e/guard_list"
         )
     path.write_text(text.replace(guard.line, guard.instead))
 
