@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pintle.api.modeldeployment import ModelDeploymentSpec
+from pintle.api.rollout import Guard
 from pintle.contract import names
 from pintle.core.backtest.recording import GUARD, Setup
 from pintle.core.judgement.verdict import Judgement
@@ -76,7 +77,7 @@ class Stage:
 
     def _guard(self, known: Mapping[str, Revision], origin: str) -> Record:
         setup = self.setup
-        holdback = self.spec.guard.holdbackWeight if self.spec.guard else 5
+        holdback = (self.spec.guard or Guard()).holdbackWeight
         if not setup.gateway:
             holdback = 0
         return Record(
