@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from e2e import images
-from e2e.cluster import ahead, provider
+from e2e.cluster import ahead, provider, prune
 from e2e.cluster.access import Access, access
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.foreign import RUN_LABEL, Foreign, run_id
@@ -71,6 +71,9 @@ def install(values: list[str]) -> None:
         "--timeout=180s",
     ]
     helm(doors, *words, *(f"--set={value}" for value in more))
+    if found.name == "source":
+        # What pods, their templates and the operator's environment name is in use.
+        prune.prune(admin.run("get", "deployments,jobs,pods", "--all-namespaces", "--output=json"))
 
 
 def main(words: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -111,6 +112,15 @@ class Buildah:
     def push(self, reference: str) -> None:
         """To the registry in its name, with the credentials of `buildah login`."""
         _watch(self._buildah("push", reference, f"docker://{reference}"))
+
+    def built(self) -> list[tuple[float, str]]:
+        """When (Unix seconds) and under which name every image with a name was built."""
+        listed = json.loads(run(*self._buildah("images", "--json")) or "null") or []
+        return [(float(image["created"]), name) for image in listed for name in image["names"] or ()]
+
+    def remove(self, references: Sequence[str]) -> None:
+        """With the layers that no other image has."""
+        run(*self._buildah("rmi", *references), patience=600)
 
     def _buildah(self, *words: str) -> list[str]:
         storage = ["--root", str(paths.cache_dir() / "buildah"), "--runroot", "/run/pintle-buildah"]

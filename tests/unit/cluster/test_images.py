@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.cluster import builders, dockerfile, images, oci, paths
+from e2e.cluster import builders, dockerfile, images, oci, paths, prune
 from e2e.cluster.errors import ClusterError
 
 TEXT = """# A comment
@@ -144,3 +144,22 @@ def test_the_same_program_gives_the_same_archive(tmp_path: Path) -> None:
     one = oci.write(tmp_path / "1.tar", "a/b:1", {"/program": program}, ["/program"]).read_bytes()
     program.touch()
     assert oci.write(tmp_path / "2.tar", "a/b:1", {"/program": program}, ["/program"]).read_bytes() == one
+
+
+def test_the_newest_images_and_those_in_use_stay() -> None:
+    """Of each name by itself; base and images of others are never removed."""
+    built = [(float(day), f"pintle.local/{name}:{day}") for day in range(1, 10) for name in ("operator", "server")]
+    strangers = [(0.0, "pintle.local/base:0"), (0.0, "pintle.local/prometheus:0"), (0.0, "registry.example/operator:0")]
+    used = '{"image": "pintle.local/operator:3", "env": [{"value": "pintle.local/server:1"}]}'
+    assert prune.superseded([*built, *strangers], used, kept=6) == [
+        "pintle.local/operator:1",
+        "pintle.local/operator:2",
+        "pintle.local/server:2",
+        "pintle.local/server:3",
+    ]
+
+
+def test_few_images_are_all_kept() -> None:
+    """Nothing is removed before there are more than are kept."""
+    built = [(float(day), f"pintle.local/runner:{day}") for day in range(prune.KEPT)]
+    assert prune.superseded(built, "") == []
