@@ -59,6 +59,7 @@ STAGES = {
         UNIT,
         PROPERTY,
         Stage("cluster", [sys.executable, "-m", "e2e.cluster", "up"]),
+        Stage("promtool", [sys.executable, "-m", "e2e.cluster", "promtool"]),
         pytest_stage("integration", "-n", "2", "tests/integration"),
         Stage("install", [sys.executable, "-m", "e2e.install"]),
         pytest_stage(

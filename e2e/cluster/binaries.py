@@ -60,7 +60,7 @@ PROMTOOL = GoBinary(
     tags=PROMETHEUS.tags,
     linker_flags=PROMETHEUS.linker_flags,
 )
-"""Tests of the chart's rules run it where it has been built; the cluster does not need it."""
+"""Tests of the chart's rules run it; the cluster does not need it."""
 VERSITYGW = GoBinary("versitygw", "v1.8.0", package="github.com/versity/versitygw/cmd/versitygw")
 PAUSE = GoBinary("pause", "v1")
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import images, progress, provider, source
+from . import images, progress, promtool, provider, source
 from .access import access, tools_folder
 from .errors import ClusterError
 
@@ -32,6 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     built.add_argument("names", nargs="*", help="folders of images/ (default: all)")
     built.add_argument("--build-only", action="store_true", help="leave the cluster alone")
     built.set_defaults(run=_images)
+    tool = commands.add_parser("promtool", help="build what tests of the chart's rules run, and print where it is")
+    tool.set_defaults(run=_promtool)
     cycle = commands.add_parser("lifecycle", help="check up, killing everything, up again and down on a cluster aside")
     cycle.set_defaults(run=_lifecycle)
     alone = commands.add_parser("apiserver", help="etcd and kube-apiserver only, until interrupted")
@@ -74,6 +76,12 @@ def _images(arguments: argparse.Namespace) -> int:
     if not arguments.build_only:
         provider.choose().load(list(references.values()))
     print(json.dumps(references, indent=1))
+    return 0
+
+
+def _promtool(_: argparse.Namespace) -> int:
+    found = promtool.find(build=True)
+    print(found or promtool.MISSING)
     return 0
 
 
