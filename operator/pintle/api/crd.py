@@ -8,11 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from pintle.api import reasons
+from pintle.api.deploymentstatus import ModelDeploymentStatus
 from pintle.api.fields import cel
-from pintle.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from pintle.api.modeldeployment import ModelDeploymentSpec
 from pintle.api.modelversion import ModelVersionSpec, ModelVersionStatus
 from pintle.api.schema import RULES, structural
-from pintle.api.trainingjob import TrainingJobSpec, TrainingJobStatus
+from pintle.api.trainingjob import TrainingJobSpec
+from pintle.api.trainingstatus import TrainingJobStatus
 from pintle.contract.names import GROUP, VERSION
 
 

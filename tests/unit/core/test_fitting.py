@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pintle.api.modeldeployment import ModelDeploymentStatus
+from pintle.api.deploymentstatus import ModelDeploymentStatus
 from pintle.core.conditions import changed
 from pintle.core.fitting import fitted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from pintle.api.modeldeployment import ModelDeploymentStatus
+from pintle.api.deploymentstatus import ModelDeploymentStatus
 from pintle.contract.result import encode
 from pintle.core.rollout.trouble import LONGEST, trouble
 
