@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+SOURCES = Path(__file__).parent.parent / "operator"
 
 
 class KubectlError(RuntimeError):
@@ -71,6 +75,15 @@ class Kubectl:
         if self.list(kind, selector):
             words = ("wait", kind, f"--selector={selector}", "--for=delete", f"--timeout={limit:.0f}s")
             self.run(*words, timeout=limit + 10)
+
+    def plugin(self, *words: str, timeout: float = 120) -> str:
+        """Standard output of `kubectl pintle WORDS`, of this tree. Raises KubectlError with its message."""
+        command = [sys.executable, "-m", "pintle.cli", *words, "-n", self.namespace]
+        env = {**os.environ, "KUBECONFIG": self.kubeconfig, "NO_COLOR": "1", "PYTHONPATH": str(SOURCES)}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=env)
+        if done.returncode != 0:
+            raise KubectlError(f"kubectl pintle {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
 
     def _wait(self, kind: str, name: str, condition: str, timeout: float) -> dict[str, Any]:
         limit = patience(timeout)

@@ -17,3 +17,5 @@ class Guard:
     line: str
     instead: str
     why: str
+    patience: float = 0.4
+    """What part of its usual time the test waits in vain; more where what it waits for takes long when all is well."""

@@ -20,6 +20,13 @@ ROLLOUT: tuple[Guard, ...] = (
         why="a test that fails takes the canary back",
     ),
     Guard(
+        test="test_an_incident_becomes_a_recording_that_replays_the_same",
+        file=f"{CORE}/backtest/replay.py",
+        line="        self._pair.feed(list(self._since_last(at)), at)\n",
+        instead="        self._pair.feed([], at)\n",
+        why="a replay judges what was recorded",
+    ),
+    Guard(
         test="test_a_canary_that_its_requests_kill_rolls_back",
         file=f"{CORE}/rollout/move.py",
         line="    record = record.refuse(bad, why, look.time).with_(\n",

@@ -108,6 +108,7 @@ ENDINGS: tuple[Guard, ...] = (
         line='"activeDeadlineSeconds": spec.activeDeadlineSeconds or DEFAULT_DEADLINE_SECONDS,',
         instead='"activeDeadlineSeconds": DEFAULT_DEADLINE_SECONDS,',
         why="spec.activeDeadlineSeconds reaches the Job",
+        patience=0.7,  # a pod has a minute to end
     ),
     Guard(
         test="test_a_run_that_needs_too_much_memory_says_so",

@@ -253,16 +253,13 @@ def _cure(kube: Kubectl) -> str:
 
 def _whys(kube: Kubectl) -> dict[str, str]:
     """`kubectl pintle why` of the deployment and of both TrainingJobs, as a user would type it."""
-    import os
-    import subprocess
-    import sys
-
     found = {}
     for kind, name in (("mdep", basics.NAME), ("tj", basics.NAME)):
-        command = [sys.executable, "-m", "pintle.cli", "why", f"{kind}/{name}", "-n", kube.namespace]
-        env = {**os.environ, "KUBECONFIG": kube.kubeconfig, "NO_COLOR": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
-        found[f"kubectl pintle why {kind}/{name}"] = done.stdout if done.returncode == 0 else done.stderr
+        try:
+            said = kube.plugin("why", f"{kind}/{name}")
+        except KubectlError as error:
+            said = str(error)
+        found[f"kubectl pintle why {kind}/{name}"] = said
     return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,11 @@ from e2e.tests.rolling import GUARD, ROLLOUT, Rolling, Rows, soon_proven
 from e2e.tests.versions import Made, load_versions
 
 Prepare = Callable[..., Rolling]
+
+
+def seconds(time: str) -> float:
+    """A time of the API as Unix seconds."""
+    return datetime.fromisoformat(time).timestamp()
 
 
 @pytest.fixture
@@ -69,6 +76,25 @@ def test_five_percent_errors_roll_back(prepared: Prepare) -> None:
     assert entry["rows"] > 0
 
 
+def test_an_incident_becomes_a_recording_that_replays_the_same(prepared: Prepare, world: World, tmp_path: Path) -> None:
+    """What `why --record` finds of a rollback, `backtest` takes back by the same test."""
+    rolling = prepared(Made(1), Made(2, errors=0.2))
+    with rolling.load(per_second=60) as load:
+        load.wait_for_version("1")
+        rolling.apply(2)
+        status = rolling.until_refused(2, seconds=240)
+    entry = next(item for item in status["history"] if item["action"] == "Rollback")
+    file = str(tmp_path / "incident.jsonl.gz")
+    rolling.kube.plugin("why", rolling.name, "--record", file, "--prometheus", world.prometheus)
+    found = json.loads(rolling.kube.plugin("backtest", file, "-o", "json"))
+    assert (found["outcome"], found["agrees"]) == ("RolledBack", True)
+    assert found["decided"]["rule"] == entry["rule"]
+    # The operator looks several times within a block of the grid, the replay once at its end.
+    assert abs(seconds(found["decided"]["time"]) - seconds(entry["time"])) < 5
+    calm = json.loads(rolling.kube.plugin("backtest", file, "-o", "json", "--set", "advanced.errors.tolerated=0.5"))
+    assert calm["decided"] is None or calm["decided"].get("rule") != "errors"
+
+
 def test_a_canary_that_its_requests_kill_rolls_back(prepared: Prepare) -> None:
     """A canary that some requests kill (out of memory) exports no errors of them; it goes back all the same."""
     runtime = {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}}
@@ -108,10 +134,11 @@ def test_a_differently_scoring_candidate_is_promoted(prepared: Prepare) -> None:
     rolling = prepared(Made(1), Made(2, offset=1.0, slope=2.0))
     with rolling.load() as load:
         load.wait_for_version("1")
-        rolling.apply(2)
+        rolling.apply(2, rollout=soon_proven(4, 8))
         status = rolling.until_ready(2, seconds=180)
     assert load.failures == []
     assert status.get("refused") in (None, [])
+    assert "scores" in {entry.get("rule") for entry in status["history"]}
 
 
 def test_a_column_that_live_rows_lack_rolls_back(prepared: Prepare) -> None:

@@ -906,6 +906,21 @@ def test_what_an_eviction_killed_is_not_taken_for_the_failure() -> None:
     assert "the reason" in scene.says
 
 
+def test_a_run_that_failed_is_not_told_to_begin_while_its_pod_ends() -> None:
+    """A Job that its deadline ends has no pod that goes on, for as long as the old one takes to end."""
+    scene = going()
+    gone = stamp(scene.world.now)
+    scene.pod(lambda pod: pod.ended("fetch", 0).running("train").metadata(deletionTimestamp=gone))
+    scene.job_ends("FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
+    scene.settle()
+    assert scene.succeeded == ("Unknown", "Running")
+    assert "active longer than specified deadline" in scene.says
+    assert "its pod is being ended" in scene.says
+    scene.job_ends("Failed", "DeadlineExceeded")
+    scene.settle()
+    assert scene.succeeded == ("False", "DeadlineExceeded")
+
+
 @pytest.mark.parametrize(
     ("why", "message", "reason", "words"),
     [

@@ -109,8 +109,17 @@ def ended_word(job: Obj) -> dict[str, str] | None:
 
 def end_of(job: Obj) -> dict[str, Any] | None:
     """The Job controller's last word: the condition Complete or Failed, or None."""
+    return _condition(job, "Complete", "Failed")
+
+
+def failing(job: Obj) -> dict[str, Any] | None:
+    """The condition FailureTarget: the Job has failed, and its pods are being ended; Failed follows with the last."""
+    return _condition(job, "FailureTarget")
+
+
+def _condition(job: Obj, *types: str) -> dict[str, Any] | None:
     for condition in (job.get("status") or {}).get("conditions") or ():
-        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+        if condition["type"] in types and condition["status"] == "True":
             return dict(condition)
     return None
 
