@@ -52,9 +52,10 @@ def pytest_stage(name: str, *args: str) -> Stage:
 
 
 UNIT = pytest_stage("unit", "-n", "2", "tests/unit", "tests/golden")
+QUICK = pytest_stage("unit", "-n", "2", "-m", "not slow and not soak", "tests/unit", "tests/golden")
 PROPERTY = pytest_stage("property", "-n", "2", "tests/property")
 STAGES = {
-    "check": lambda: [*lint_stages(), UNIT],
+    "check": lambda: [*lint_stages(), QUICK],
     "test": lambda: [
         UNIT,
         PROPERTY,

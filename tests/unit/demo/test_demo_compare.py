@@ -76,6 +76,7 @@ def test_only_missing_or_changed_files_are_copied(tmp_path: Path) -> None:
         assert [(item.name, item.size) for item in archive] == [("b.parquet", 9), ("c.parquet", 9)]
 
 
+@pytest.mark.slow
 def test_replayed_flights_are_later_than_all_that_was_learnt_or_judged() -> None:
     """The month that is replayed comes after every partition, and its rows have the columns that the job declares."""
     assert max(PARTITIONS) < REPLAY_MONTH
@@ -88,6 +89,7 @@ def test_replayed_flights_are_later_than_all_that_was_learnt_or_judged() -> None
     assert declared == list(asked[0].row) == list(features.FEATURES)
 
 
+@pytest.mark.slow
 def test_every_row_lies_within_the_declared_bounds() -> None:
     """min, max and values of trainingjob.yaml refuse no real flight: the server would answer 400 in the replay."""
     (job,) = objects.example("trainingjob.yaml")

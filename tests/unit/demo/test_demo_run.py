@@ -16,6 +16,8 @@ from e2e.demo import loading, run
 from e2e.demo.flights import features
 from e2e.kubectl import Kubectl
 
+pytestmark = pytest.mark.slow
+
 EVERY = 400
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 import source
 
+pytestmark = pytest.mark.slow
+
 CLOCK_CHANGES = ((3, 10), (11, 3))
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 import partitions
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def test_partitions_hold_labelled_flights_in_order_and_months_do_not_overlap(tmp_path: Path) -> None:
     """Each file holds its month's flights with an arrival, by time; the months follow one another."""

@@ -13,6 +13,8 @@ import pytest
 import source
 import train
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(features.__file__).parent
 
 

@@ -23,6 +23,8 @@ from pintle.serve.artifact import open_artifact
 from pintle.serve.models import load_model
 from pintle.serve.report import Refusal
 from pintle.serve.warmup import prove
+
+pytestmark = pytest.mark.slow
 found = {}
 for folder in map(Path, FOLDERS):
     try:

@@ -211,7 +211,7 @@ strange = json_values | st.sampled_from(["2024-02-29", "0001-01-01T00:00+23:59",
 strange_rows = st.lists(st.dictionaries(st.sampled_from(["a", "b", "day", "hour", "x"]), strange), max_size=3)
 
 
-@pytest.mark.parametrize("make", [two_outputs, detector, dated])
+@pytest.mark.parametrize("make", [two_outputs, pytest.param(detector, marks=pytest.mark.slow), dated])
 @given(st.lists(strange_rows, min_size=1, max_size=4))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_row_is_an_internal_error(tmp_path: Path, make: Any, requests: list[Any]) -> None:
