@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from . import paths, provider
-from .binaries import HELM, KUBERNETES
+from . import provider
 from .errors import ClusterError
+from .tools import tools_on_path
 
 
 @dataclass(frozen=True)
@@ -57,25 +55,3 @@ def access() -> Access:
     found = provider.choose()
     doors = found.doors()
     return Access(kubeconfig=str(doors.kubeconfig), gateway=doors.gateway, prometheus=doors.prometheus)
-
-
-def tools_folder() -> Path:
-    """kubectl and helm, under their own names, where the cluster was built from source."""
-    folder = paths.cache_dir() / "bin"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, binary in (("kubectl", KUBERNETES), ("helm", HELM)):
-        built = binary.cached()
-        link = folder / name
-        if built and not (link.is_symlink() and link.resolve() == (built / name).resolve()):
-            part = folder / f".{name}.{os.getpid()}"
-            part.unlink(missing_ok=True)
-            part.symlink_to(built / name)
-            part.replace(link)
-    return folder
-
-
-def tools_on_path() -> None:
-    """After what the user has: their own kubectl and helm come first."""
-    folder = str(tools_folder())
-    if folder not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join(filter(None, [os.environ.get("PATH"), folder]))

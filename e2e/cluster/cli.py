@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import images, progress, promtool, provider, source
-from .access import access, tools_folder
+from .access import access
 from .errors import ClusterError
+from .tools import tools_folder
 
 
 def _parser() -> argparse.ArgumentParser:

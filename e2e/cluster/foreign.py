@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import images, paths
-from .binaries import KUBERNETES
 from .doors import Doors
 from .errors import ClusterError
 from .shell import run
+from .tools import tool
 
 RUN_LABEL = "pintle-e2e/run"
 _CRDS = ("trainingjobs.pintle.dev", "modelversions.pintle.dev", "modeldeployments.pintle.dev")
@@ -53,6 +53,7 @@ class Foreign:
         if not os.environ.get("PINTLE_IMAGE_PREFIX"):
             raise ClusterError("Set PINTLE_IMAGE_PREFIX to a registry that this cluster pulls from, as REGISTRY/PATH.")
         self.doors()
+        tool("helm")
 
     def down(self, purge: bool = False) -> None:
         """Delete the namespaces of this run. CRDs stay, whoever brought them: with them go all their objects."""
@@ -82,4 +83,4 @@ class Foreign:
         return len(found) == len(names) if every else bool(found)
 
     def _kubectl(self, *words: str) -> str:
-        return run(KUBERNETES.path("kubectl"), "--kubeconfig", self.kubeconfig, *words)
+        return run(tool("kubectl"), "--kubeconfig", self.kubeconfig, *words)

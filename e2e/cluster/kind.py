@@ -13,6 +13,7 @@ from . import addons, binaries, images, paths, progress, settings
 from .doors import Doors
 from .errors import ClusterError
 from .shell import run
+from .tools import tool
 
 CLUSTER = "pintle"
 GATEWAY_NODE_PORT, PROMETHEUS_PORT = 30080, 18090
@@ -41,6 +42,7 @@ class Kind:
                     "--config", "-", given=json.dumps(cluster_config()), patience=600)  # fmt: skip
         with progress.step("add-ons"):
             self._add_ons()
+        tool("helm")
 
     def _add_ons(self) -> None:
         for binary in (binaries.TRAEFIK, binaries.METRICS_SERVER, binaries.PROMETHEUS):
@@ -78,7 +80,7 @@ class Kind:
         self._kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=text)
 
     def _kubectl(self, *words: str, given: str | None = None) -> str:
-        command = [binaries.KUBERNETES.path("kubectl"), "--kubeconfig", self._kubeconfig]
+        command = [tool("kubectl"), "--kubeconfig", self._kubeconfig]
         return run(*command, *words, given=given, patience=180)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import httpx
 
-from e2e.cluster.access import access, tools_on_path
+from e2e.cluster.access import access
 from e2e.cluster.errors import ClusterError
+from e2e.cluster.tools import tools_on_path
 from e2e.demo import objects
 from e2e.demo.run import Doors, run
 from e2e.demo.waiting import DemoError

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx
+import aiohttp
 
 
 class Load:
@@ -68,7 +68,8 @@ class Load:
         loop = asyncio.get_running_loop()
         started = loop.time()
         tasks = set()
-        async with httpx.AsyncClient(timeout=self._timeout, limits=httpx.Limits(max_connections=200)) as client:
+        timeout, pool = aiohttp.ClientTimeout(total=self._timeout), aiohttp.TCPConnector(limit=200)
+        async with aiohttp.ClientSession(timeout=timeout, connector=pool) as client:
             while not self._stop.is_set() and loop.time() - started < self._limit:
                 await asyncio.sleep(max(0.0, started + self.sent * self._interval - loop.time()))
                 task = asyncio.create_task(self._one(client, fresh=self.sent % 2 == 0))
@@ -77,24 +78,26 @@ class Load:
                 self.sent += 1
             await asyncio.gather(*tasks)
 
-    async def _one(self, client: httpx.AsyncClient, fresh: bool) -> None:
+    async def _one(self, client: aiohttp.ClientSession, fresh: bool) -> None:
         headers = {"connection": "close"} if fresh else {}
+        body = self._body() if callable(self._body) else self._body
         sent, began = time.time(), time.perf_counter()
         try:
-            body = self._body() if callable(self._body) else self._body
-            answer = await client.post(self._url, json=body, headers=headers)
-        except httpx.HTTPError as error:
+            async with client.post(self._url, json=body, headers=headers) as answer:
+                status, text = answer.status, await answer.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
             self.failures.append(repr(error))
             self.seen.append((sent, ""))
             return
-        if answer.status_code != 200:
-            self.failures.append(f"{answer.status_code} {answer.text[:200]}")
+        took = time.perf_counter() - began
+        if status != 200:
+            self.failures.append(f"{status} {text[:200]}")
             self.seen.append((sent, ""))
             return
         self.answered += 1
         with self._seen:
-            version = str(json.loads(answer.content).get("version"))
+            version = str(json.loads(text).get("version"))
             self.versions[version] += 1
-            self.took.append((sent, version, time.perf_counter() - began))
+            self.took.append((sent, version, took))
             self.seen.append((sent, version))
             self._seen.notify_all()

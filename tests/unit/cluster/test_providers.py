@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.cluster import addons, builders, foreign, images, kind, provider, source
+from e2e.cluster import addons, builders, foreign, images, kind, provider, source, tools
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.gobuild import GoBinary
 
@@ -21,6 +21,7 @@ OURS = "get customresourcedefinitions trainingjobs"
 def no_builds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs are where they would be, without being built."""
     monkeypatch.setattr(GoBinary, "path", lambda self, link=None: Path("/bin") / (link or self.name))
+    monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(images, "binary_archive", lambda binary, reference: Path(f"/{binary.name}.tar"))
     monkeypatch.setattr(addons, "gateway_crds", lambda: "crds")
 
@@ -129,3 +130,12 @@ def test_what_only_the_user_knows_is_asked_for(commands: Replace, monkeypatch: p
 def test_the_run_id_is_kept() -> None:
     """A later command finds what an earlier one made."""
     assert foreign.run_id() == foreign.run_id()
+
+
+def test_the_users_own_tools_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who has kubectl and helm builds neither from source."""
+    assert tools.tool("helm") == Path("/bin/helm")
+    (tmp_path / "helm").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert tools.tool("helm") == tmp_path / "helm"
+    assert tools.tool("kubectl") == Path("/bin/kubectl")
