@@ -35,6 +35,8 @@ class Outcome:
     skipped: int = 0
     broken: list[str] = field(default_factory=list)
     times: list[tuple[str, float, str]] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
+    """What tests measured: their record_property("figure", ...)."""
 
 
 def lint_stages() -> list[Stage]:
@@ -95,9 +97,10 @@ def add_counts(report: Path, outcome: Outcome) -> bool:
     """Adds the counts of a JUnit report; False when it holds no test, which is a broken stage."""
     if not report.exists():
         return False
-    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    root = ElementTree.parse(report).getroot()
+    outcome.figures += [item.get("value", "") for item in root.iter("property") if item.get("name") == "figure"]
     total = 0
-    for suite in suites:
+    for suite in root.iter("testsuite"):
         tests, failures, errors, skipped = (int(suite.get(k, "0")) for k in ("tests", "failures", "errors", "skipped"))
         total += tests
         outcome.failed += failures + errors
@@ -113,6 +116,7 @@ def summary(outcome: Outcome) -> list[str]:
     lines += [f"stage failed: {name}" for name in outcome.broken]
     # A broken stage that is no test run must show in the count, too.
     failed = outcome.failed or len(outcome.broken)
+    lines += outcome.figures
     return [*lines, f"{outcome.passed} passed, {failed} failed, {outcome.skipped} skipped"]
 
 

@@ -76,8 +76,10 @@ def ask(kube: Kubectl, identity: str, by: str = "ann") -> None:
 def test_data_that_land_are_trained_once_and_against_the_champion(ready: Kubectl, runner_image: str) -> None:
     """A new month starts one run, whose model is compared with the one before it; nothing new, no run."""
     ready.apply(training_job(triggers=POLLING, retrainPolicy=FREE, gates=[NOT_WORSE]))
-    until(ready, ended(1))
+    first = until(ready, ended(1))["runs"][0]
     ready.wait("modelversion", "late-v1", "Ready", timeout=120)
+    status = listed_again(ready, first["name"], times=1)
+    assert (len(status["runs"]), status["governor"].get("reason")) == (1, None), "what the first run read is not new"
     land(ready, runner_image, 4)
     newest = until(ready, ended(2))["runs"][0]
     assert (newest["trigger"]["kind"], newest["version"]) == ("NewData", 2)

@@ -47,3 +47,13 @@ def test_what_disturbs_runs_alone_and_after_the_others() -> None:
     assert "-n" not in alone.command
     assert beside.tests
     assert alone.tests
+
+
+def test_figures_that_tests_measured_stand_in_the_summary(tmp_path: Path) -> None:
+    """A report of a soak says what was measured, not only that it was good enough."""
+    path = report(tmp_path, tests=1)
+    case = '<testcase><properties><property name="figure" value="p99 3.2 ms"/></properties></testcase></testsuite>'
+    path.write_text(path.read_text().replace('skipped="0"/>', f'skipped="0">{case}'))
+    outcome = Outcome()
+    assert add_counts(path, outcome)
+    assert "p99 3.2 ms" in summary(outcome)
