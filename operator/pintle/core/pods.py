@@ -140,6 +140,11 @@ def disruption(pod: Obj) -> str | None:
     return str(status["reason"]) if status.get("reason") in ("Evicted", "NodeLost", "Shutdown", "Preempting") else None
 
 
+def accepted(pod: Obj) -> datetime | None:
+    """When a kubelet took the pod."""
+    return parse_time((pod.get("status") or {}).get("startTime"))
+
+
 def unschedulable(pod: Obj) -> str | None:
     """Why no node takes the pod, in the scheduler's words, or None."""
     for condition in (pod.get("status") or {}).get("conditions") or ():

@@ -906,6 +906,22 @@ def test_what_an_eviction_killed_is_not_taken_for_the_failure() -> None:
     assert "the reason" in scene.says
 
 
+def test_a_pod_that_does_not_get_on_is_told_with_where_to_look() -> None:
+    """What the kubelet says in Events only (a Secret that is missing) is hinted at after a minute, once."""
+    scene = going()
+    scene.pod(lambda pod: pod.waiting("fetch", "PodInitializing"))
+    scene.settle()
+    assert "describe pod" not in scene.says
+    scene.world.tick(61)
+    scene.settle()
+    assert scene.succeeded == ("Unknown", "Pending")
+    assert "a Secret is missing; `kubectl describe pod " in scene.says
+    said = scene.says
+    scene.world.tick(600)
+    assert scene.look().changes_nothing
+    assert scene.says == said
+
+
 def test_a_run_that_failed_is_not_told_to_begin_while_its_pod_ends() -> None:
     """A Job that its deadline ends has no pod that goes on, for as long as the old one takes to end."""
     scene = going()

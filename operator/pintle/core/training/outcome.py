@@ -42,6 +42,10 @@ from pintle.core.training.states import (
     late,
 )
 
+STARTING = "Starting"
+STUCK = timedelta(minutes=1)
+"""So long a pod starts without a word more. The kubelet tells why a volume cannot be mounted in Events only."""
+_HINT = "no container runs yet: an image is still being pulled, or a Secret is missing;"
 PHASES = {
     names.CONTAINER_FETCH: "Fetching",
     names.CONTAINER_TRAIN: "Training",
@@ -88,6 +92,11 @@ def _going(run: Run, now: datetime, start_deadline: timedelta) -> Going | Stop:
         given_up = timestamp(trouble.since + start_deadline)
         return Going(reasons.PENDING, f"Run {run.name}: {trouble.says}; it is given up at {given_up}.", left)
     reason, words = _progress(pod)
+    if words == STARTING and (since := podstate.accepted(pod)):
+        left = since + STUCK - now
+        if left > timedelta(0):
+            return Going(reason, f"{words}: run {run.name}." + _attempts(run), left)
+        words = f"{STARTING} since {timestamp(since)} ({_HINT} `kubectl describe pod {pod['metadata']['name']}`)"
     return Going(reason, f"{words}: run {run.name}." + _attempts(run))
 
 
@@ -101,7 +110,7 @@ def _progress(pod: Obj) -> tuple[str, str]:
         phase = next((phase for name, phase in PHASES.items() if name not in done), "Finishing")
         return reasons.RUNNING, phase
     why = podstate.unschedulable(pod)
-    return reasons.PENDING, f"No node takes the pod ({why})" if why else "Starting"
+    return reasons.PENDING, f"No node takes the pod ({why})" if why else STARTING
 
 
 def _attempts(run: Run) -> str:
