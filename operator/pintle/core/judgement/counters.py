@@ -23,6 +23,8 @@ import numpy as np
 from pintle.contract import metrics as names
 from pintle.core.judgement.samples import BoolArray, FloatArray, RawSeries
 
+BAD_RESULTS = ("schema_rejected", "server_error")
+"""Results of requests that are errors; a client's own mistake is none."""
 YOUNG_SCRAPES = 5
 LOOKBACK_SCRAPES = YOUNG_SCRAPES + 1
 """Series are to be fed from so many scrapes before the origin on."""
@@ -182,8 +184,13 @@ class Blocks:
         """Number of blocks taken; samples of theirs that come later count into the next one."""
         self._alone: set[int] = set()
         """Numbers of the channels of labels."""
+        self._requests: dict[int, bool] = {}
+        """Number of a channel of requests -> whether it counts errors."""
         self._pods: dict[tuple[int, str], PodCounters] = {}
+        self.errors: dict[tuple[int, str], FloatArray] = {}
+        """(arm, pod) -> (errors, requests) of the closed blocks."""
         self._open: dict[int, FloatArray] = {}
+        self._open_errors: dict[int, list[tuple[tuple[int, str], FloatArray]]] = {}
         self._since: float | None = None
 
     def feed(self, series: Iterable[RawSeries]) -> None:
@@ -198,6 +205,8 @@ class Blocks:
             number = self.channels.setdefault(channel, len(self.channels))
             if channel[0] == LOSS:
                 self._alone.add(number)
+            elif channel[0] == "requests":
+                self._requests[number] = channel[1] in BAD_RESULTS
             begins = float(item.times[0])
             self.seen[arm][number] = min(self.seen[arm].get(number, begins), begins)
             group = groups.setdefault((arm, pod), {}).setdefault(item.labels.get("job", ""), {})
@@ -220,6 +229,8 @@ class Blocks:
     def take(self, block: int) -> FloatArray | None:
         """Close a block: its growth [arms, channels], None where nothing was sampled in it."""
         self.closed = block + 1
+        for pod, counts in self._open_errors.pop(block, ()):
+            self.errors[pod] = self.errors.get(pod, 0.0) + counts
         found = self._open.pop(block, None)
         return None if found is None else self._wide(found)
 
@@ -233,6 +244,8 @@ class Blocks:
         items = [(number, *part) for number, part in samples.items()]
         times, growth = counters.advance(items, young_after, self._alone)
         numbers = list(samples)
+        asked = [row for row, number in enumerate(numbers) if number in self._requests]
+        failed = [row for row in asked if self._requests[numbers[row]]]
         for column, time in enumerate(times):
             block = ceil((time - self.origin) / self.grid_seconds) - 1
             if block < 0:
@@ -242,6 +255,9 @@ class Blocks:
             if cell is None or cell.shape[1] < len(self.channels):
                 cell = self._open[block] = self._wide(np.zeros((len(self.seen), 0)) if cell is None else cell)
             cell[arm, numbers] += np.round(growth[:, column] / LOSS_GRAIN) * LOSS_GRAIN
+            if asked and (many := growth[asked, column].sum()):
+                counts = np.array([growth[failed, column].sum(), many])
+                self._open_errors.setdefault(block, []).append(((arm, pod), counts))
 
     def _wide(self, cell: FloatArray) -> FloatArray:
         """With a column for every channel known by now."""

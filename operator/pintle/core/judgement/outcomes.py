@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pintle.contract import metrics as names
-from pintle.core.judgement.counters import DROPPED, LEVEL, MISSING_BIN, ROWS, Blocks, Channel
+from pintle.core.judgement.counters import BAD_RESULTS, DROPPED, LEVEL, MISSING_BIN, ROWS, Blocks, Channel
 from pintle.core.judgement.samples import FloatArray
 from pintle.core.judgement.score import TERMS, mean_block
 
-BAD_RESULTS = ("schema_rejected", "server_error")
 RESULTS = tuple((result, result in BAD_RESULTS) for result in names.RESULTS)
 """Results of a request, and whether they are errors: a client's own mistake is not."""
 EVERY_LATENCY: Channel = ("le", float("inf"))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pintle.contract import metrics as names
-from pintle.core.judgement.outcomes import BAD_RESULTS
+from pintle.core.judgement.counters import BAD_RESULTS
 from pintle.core.judgement.samples import FloatArray
 from pintle.core.judgement.settings import ERRORS, LOSS, MISSING, SLOW, Settings
 from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS, Arm, TestResult

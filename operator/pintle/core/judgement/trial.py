@@ -10,6 +10,7 @@ anew and fed everything since LOOKBACK_SCRAPES before the origin is the same as 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from pintle.core.judgement.drift import prediction_shift
 from pintle.core.judgement.facts import PodFacts
 from pintle.core.judgement.freshness import freshness
 from pintle.core.judgement.history import UNKNOWN_DISPERSION, WINDOW_SECONDS, History, slow_bucket, stable_dispersion
+from pintle.core.judgement.odd_pods import odd_pod
 from pintle.core.judgement.restarts import restarts_result
 from pintle.core.judgement.results import Evidence, incomparable, missing_result, result
 from pintle.core.judgement.samples import FloatArray, RawSeries
@@ -281,9 +283,20 @@ class Trial:
         if not self._same_scale:
             # Who has asked for this test is not to get a promotion without it.
             tests = [incomparable(item) if item.name == LOSS else item for item in tests]
+        tests = [replace(item, note=self._odd_pods()) if item.name == ERRORS else item for item in tests]
         if MISSING in self.settings.tests and self._features:
             tests.append(missing_result(found, self._features, self.settings, elapsed, control))
         return tuple(tests)
+
+    def _odd_pods(self) -> str:
+        """What is to be said of pods that fail otherwise than the others of their revision."""
+        dispersion = float(self._dispersions()[ENTRIES.index(ERRORS)])
+        words = []
+        for arm, whose in enumerate(("", "the control's ")):
+            pods = {pod: counts for (place, pod), counts in self._blocks.errors.items() if place == arm}
+            if found := odd_pod(pods, dispersion):
+                words.append(whose + found)
+        return "; ".join(words)
 
     def _shift(self) -> ScoreShift | None:
         if not self.control or not self._levels:

@@ -52,6 +52,8 @@ class TestResult:
     subject: str = ""
     """What it is about beside the revision, such as `feature fare`; empty where the name says it all."""
     message: str = ""
+    note: str = ""
+    """What else a person should know of it: one pod stands out."""
     required: bool = True
     """Promotion waits for its Pass; a test that is not required may fail, and is else not waited for."""
 

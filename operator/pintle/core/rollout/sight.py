@@ -107,7 +107,8 @@ def in_words(test: TestResult) -> str:
     tested, control = test.tested, test.control
     against = f" against {_short(control.share)} of {control.rows:.0f}" if control.rows else ""
     about = f" ({test.subject})" if test.subject else ""
-    return f"{test.name}{about}: {_short(tested.share)} of {tested.rows:.0f}{against}"
+    note = f"; {test.note}" if test.note else ""
+    return f"{test.name}{about}: {_short(tested.share)} of {tested.rows:.0f}{against}{note}"
 
 
 def _belongs(judgement: Judgement, record: Record, pair: tuple[str, str], concurrent: bool) -> bool:

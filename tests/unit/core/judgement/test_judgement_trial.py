@@ -11,6 +11,7 @@ from pintle.contract import metrics as names
 from pintle.core.judgement.counters import LOOKBACK_SCRAPES
 from pintle.core.judgement.facts import PodFacts
 from pintle.core.judgement.history import History, control_history
+from pintle.core.judgement.odd_pods import odd_pod
 from pintle.core.judgement.samples import RawSeries
 from pintle.core.judgement.settings import Settings, settings_for
 from pintle.core.judgement.trial import Trial
@@ -541,3 +542,45 @@ def test_a_short_past_is_unknown() -> None:
     pod = Pod("old", "old-1")
     steady([pod], 480, lambda pod, _: pod.answer(5), ORIGIN - 480)
     assert not control_history(stored([pod]), "old", ORIGIN, SECOND).known
+
+
+def judged_pods(bad: dict[str, int]) -> str:
+    """Note of the errors after ten minutes of two pods each; `bad`: name -> failures in a hundred requests."""
+    world = tuple(Pod(name.partition("-")[0], name) for name in ("new-a", "new-b", "old-c", "old-d"))
+
+    def each(pod: Pod, second: int) -> None:
+        failed = int(second % 100 < bad.get(pod.name, 0))
+        pod.answer(1 - failed, failed)
+
+    steady(world, 610, each, start=ORIGIN - 10)
+    trial = Trial("new", "old", ORIGIN, SECOND, CALM)
+    trial.feed(stored(world), ORIGIN + 600.5)
+    return test(trial.judgement(ORIGIN + 600.5), "errors").note
+
+
+@pytest.mark.parametrize(
+    ("bad", "note"),
+    [
+        ({}, ""),
+        ({"new-a": 5, "new-b": 5}, ""),
+        ({"new-a": 30}, "pod a 180 of 600"),
+        ({"new-a": 20, "new-b": 20, "old-c": 20}, "the control's pod c 120 of 600"),
+        ({"new-b": 30, "old-d": 30}, "pod b 180 of 600; the control's pod d 180 of 600"),
+    ],
+    ids=["none", "all alike", "one of the canary", "one of the stable", "one of each"],
+)
+def test_a_pod_that_fails_otherwise_than_its_siblings_is_named(bad: dict[str, int], note: str) -> None:
+    """A broken node or exporter is one pod's; the note says which, and decides nothing."""
+    assert judged_pods(bad) == note
+
+
+def test_pods_that_differ_by_chance_are_not_named() -> None:
+    """Of 2,000 revisions with three like pods at most a few are said to have an odd one, bursts or not."""
+    rng = np.random.default_rng(3)
+    named = {1: 0, 8: 0}
+    for burst in named:
+        for _ in range(2_000):
+            counts = rng.binomial(600 // burst, 0.02, size=3) * burst
+            pods = {f"p-{place}": np.array([bad, 600.0]) for place, bad in enumerate(counts)}
+            named[burst] += odd_pod(pods, dispersion=float(burst)) != ""
+    assert max(named.values()) <= 10, named
