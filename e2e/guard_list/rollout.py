@@ -85,8 +85,8 @@ ROLLOUT: tuple[Guard, ...] = (
     Guard(
         test="test_the_guard_keeps_what_the_autoscaler_had_grown",
         file=f"{CORE}/rollout/scale.py",
-        line="    if serves and holds(look):\n",
-        instead="    if serves and holds(look) and not look.record.canary and not look.record.in_guard:\n",
+        line="        least = max(least, member.replicas, _lifted(member), min(_needed(look), most or 0))\n",
+        instead="        least = max(least, min(_needed(look), most or 0))\n",
         why="neither revision loses pods from the start of a rollout to the end of its guard",
     ),
     Guard(
