@@ -39,3 +39,11 @@ def test_without_the_leak_the_last_version_is_promoted(told: Told) -> None:
     assert "Promote" in actions
     assert told.stable == max(int(item["spec"]["version"]) for item in told.versions)
     assert [asked for asked in told.asked if asked.error] == []
+
+
+@pytest.mark.soak
+def test_the_page_has_the_why_of_deployment_and_job(told: Told) -> None:
+    """What `kubectl pintle why` says of them, and not that it could not be asked."""
+    said = {name: text.splitlines()[0] for name, text in told.whys.items()}
+    assert said["kubectl pintle why mdep/delays"].startswith("delays ModelDeployment in namespace"), said
+    assert said["kubectl pintle why tj/delays"].startswith("delays TrainingJob in namespace"), said

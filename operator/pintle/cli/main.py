@@ -57,7 +57,3 @@ def printed(answer: Answer, arguments: argparse.Namespace, stream: TextIO) -> st
 def is_colourful(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Whether a person with a terminal reads, who has not said no (https://no-color.org)."""
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

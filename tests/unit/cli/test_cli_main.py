@@ -217,3 +217,10 @@ def test_the_namespace_of_a_pod(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert kubectl.Kubectl().namespace() == "own"
     monkeypatch.setattr(kubectl, "_own_namespace", lambda: "")
     assert kubectl.Kubectl().namespace() == "default"
+
+
+def test_it_runs_as_a_module() -> None:
+    """`python -m pintle.cli` is the plugin, where it is not on the PATH."""
+    done = subprocess.run([sys.executable, "-m", "pintle.cli", "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "kubectl pintle" in done.stdout
