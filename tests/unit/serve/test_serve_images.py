@@ -14,6 +14,7 @@ from pintle.serve import pack
 from tests.unit.serve import only
 from tests.unit.serve.test_serve_formats import CASES, boosted, describe, estimator, make, mlmodel
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 PROVE = """
 import json, sys
@@ -23,8 +24,6 @@ from pintle.serve.artifact import open_artifact
 from pintle.serve.models import load_model
 from pintle.serve.report import Refusal
 from pintle.serve.warmup import prove
-
-pytestmark = pytest.mark.slow
 found = {}
 for folder in map(Path, FOLDERS):
     try:
