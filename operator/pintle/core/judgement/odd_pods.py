@@ -17,7 +17,7 @@ LEAST_ROWS = 20
 LEAST_BAD = 5
 """Of all pods together: with fewer nothing stands out."""
 NORMAL_QUANTILE = 3.7190
-"""Of 1 - 1e-4: one in ten thousand rollouts with like pods names one."""
+"""Of 1 - 1e-4: so rarely one look at like pods names one."""
 
 
 def odd_pod(pods: Mapping[str, FloatArray], dispersion: float = 1.0) -> str:
