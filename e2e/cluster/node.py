@@ -205,6 +205,9 @@ def _kubelet_config() -> dict[str, Any]:
         },
         # Images come from no registry: one that is collected as garbage would not come back.
         "imageGCHighThresholdPercent": 100,
+        # An image that was pulled from a registry once and is imported now would be pulled again, under a name that
+        # no registry has.
+        "imagePullCredentialsVerificationPolicy": "NeverVerify",
         "maxPods": 250,
         "registryPullQPS": 0,
         "serializeImagePulls": False,

@@ -57,3 +57,10 @@ def test_figures_that_tests_measured_stand_in_the_summary(tmp_path: Path) -> Non
     outcome = Outcome()
     assert add_counts(path, outcome)
     assert "p99 3.2 ms" in summary(outcome)
+
+
+def test_names_of_test_files_are_unique() -> None:
+    """The soak collects them all in one run, and pytest takes two of one name for the same module."""
+    root = Path(__file__).parents[3]
+    names = [file.name for folder in ("tests", "e2e") for file in (root / folder).rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
