@@ -90,6 +90,7 @@ def make(folder: Path, kind: str, what: str) -> tuple[Path, Any]:
     return folder, booster
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "what"), list(CASES))
 async def test_native_files_answer_as_their_library_does(tmp_path: Path, kind: str, what: str) -> None:
     """Packed, verified, proven by its example, and asked over /predict with a missing value."""

@@ -419,6 +419,7 @@ bodies = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from(["/predict", INFER, V1, f"{V1[:-7]}explain"]), bodies), min_size=1, max_size=5)
 )

@@ -109,6 +109,7 @@ def streams(draw: st.DrawFn) -> list[bytes]:
     return [whole[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(whole)], strict=True) if start < stop]
 
 
+@pytest.mark.slow
 @given(st.lists(requests(), min_size=1, max_size=4))
 @example_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_one_request_after_another_gets_the_same_bytes(twins: tuple[Server, Server], found: list[bytes]) -> None:
@@ -118,6 +119,7 @@ async def test_one_request_after_another_gets_the_same_bytes(twins: tuple[Server
     assert fast == asgi
 
 
+@pytest.mark.slow
 @given(streams())
 @example_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_requests_cut_and_joined_anyhow_get_the_same_bytes(

@@ -48,6 +48,7 @@ def without_short_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UsualInfer, "read", lambda *_: None)
 
 
+@pytest.mark.slow
 @given(bodies)
 @example_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_both_ways_give_the_same_bytes(matrix: Path, body: dict[str, Any]) -> None:

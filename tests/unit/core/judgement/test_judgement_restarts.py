@@ -87,6 +87,7 @@ def test_without_control_a_crash_loop_is_gross() -> None:
     assert result(PodFacts(tested_restarts=5, tested_pod_seconds=300), control=False) == FAIL
 
 
+@pytest.mark.slow
 def test_false_rollbacks_stay_below_alpha() -> None:
     """2,000 rollouts of pods that restart alike (a tenth of what is tolerated), looked at after every event."""
     rng = np.random.default_rng(4)

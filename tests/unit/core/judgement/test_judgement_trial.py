@@ -574,6 +574,7 @@ def test_a_pod_that_fails_otherwise_than_its_siblings_is_named(bad: dict[str, in
     assert judged_pods(bad) == note
 
 
+@pytest.mark.slow
 def test_pods_that_differ_by_chance_are_not_named() -> None:
     """Of 2,000 revisions with three like pods at most a few are said to have an odd one, bursts or not."""
     rng = np.random.default_rng(3)
