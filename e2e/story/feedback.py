@@ -27,13 +27,12 @@ def address(root: str, deployment: str) -> str:
 def services(kube: Kubectl) -> Iterator[str]:
     """The API server's way into the namespace, on 127.0.0.1."""
     command = ["kubectl", f"--kubeconfig={kube.kubeconfig}", "proxy", "--port=0", "--address=127.0.0.1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        found = re.search(r"127\.0\.0\.1:(\d+)", line)
-        if found is None:
-            raise KubectlError(f"kubectl proxy did not start: {line.strip()}")
-        yield f"http://127.0.0.1:{found.group(1)}/api/v1/namespaces/{kube.namespace}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            if found is None:
+                raise KubectlError(f"kubectl proxy did not start: {line.strip()}")
+            yield f"http://127.0.0.1:{found.group(1)}/api/v1/namespaces/{kube.namespace}"
+        finally:
+            process.terminate()

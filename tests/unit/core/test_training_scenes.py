@@ -931,7 +931,7 @@ def test_a_run_that_failed_is_not_told_to_begin_while_its_pod_ends() -> None:
     scene.settle()
     assert scene.succeeded == ("Unknown", "Running")
     assert "active longer than specified deadline" in scene.says
-    assert "its pod is being ended" in scene.says
+    assert "its pod is ending" in scene.says
     scene.job_ends("Failed", "DeadlineExceeded")
     scene.settle()
     assert scene.succeeded == ("False", "DeadlineExceeded")

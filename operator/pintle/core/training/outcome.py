@@ -78,8 +78,9 @@ def _outcome(run: Run, now: datetime, start_deadline: timedelta) -> Going | Stop
 def _going(run: Run, now: datetime, start_deadline: timedelta) -> Going | Stop:
     pod = podstate.newest([pod for pod in run.pods if not podstate.going(pod)])
     if failed := failing(run.job):
-        why = f"{failed.get('reason')}: {failed.get('message')}"
-        return Going(reasons.RUNNING, f"Run {run.name} has failed ({why}); its pod is being ended.")
+        if failed.get("reason") == "DeadlineExceeded":
+            return Going(reasons.RUNNING, f"Run {run.name} took too long ({failed.get('message')}); its pod is ending.")
+        return Going(reasons.RUNNING, f"Run {run.name} has ended; its result is awaited.")
     if pod is None:
         return Going(reasons.PENDING, f"Run {run.name}: its pod is being made." + _attempts(run))
     if podstate.phase(pod) == "Failed" or podstate.first_failure(pod) is not None:
