@@ -41,7 +41,7 @@ class Access:
                     return found
             except (urllib.error.URLError, OSError) as error:
                 said = str(error)
-            time.sleep(0.2)
+            time.sleep(0.2)  # between two questions; the deadline ends it
         raise ClusterError(f"Prometheus had {said} within {seconds:.0f} s for: {promql}")
 
     def variables(self) -> dict[str, str]:

@@ -57,7 +57,7 @@ def clear(patience: float = 10.0) -> None:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks
     for root in roots():
         group = root / settings.CGROUP
         if not group.is_dir():

@@ -152,7 +152,7 @@ def gone(identities: Sequence[Identity], patience: float) -> bool:
             return True
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks; the limit ends it
 
 
 def wait_for(what: str, ready: Callable[[], bool], patience: float, daemon: Daemon | None = None) -> None:
@@ -165,4 +165,4 @@ def wait_for(what: str, ready: Callable[[], bool], patience: float, daemon: Daem
         if time.monotonic() > deadline:
             end_of_log = f"\n{daemon.tail()}" if daemon else ""
             raise ClusterError(f"{what}: not within {patience:.0f} s.{end_of_log}")
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks; the limit ends it

@@ -43,4 +43,4 @@ def await_counts(url: str, before: Mapping[str, float], sent: Mapping[str, int])
         counts = [Count(name, now[name] - before[name], sent[name]) for name in QUERIES]
         if all(count.equal for count in counts) or time.monotonic() > deadline:
             return counts
-        time.sleep(0.5)
+        time.sleep(0.5)  # between two questions

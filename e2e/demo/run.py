@@ -131,7 +131,7 @@ def _await_door(url: str, host: str, step: Step, seconds: float = 60) -> None:
         except httpx.HTTPError as error:
             last = str(error)
         step.note(f"waiting for the gateway: {last}")
-        time.sleep(0.25)
+        time.sleep(0.25)  # between two looks
     raise DemoError(f"{url} does not answer: {last}")
 
 

@@ -60,7 +60,7 @@ def _await(
         last = text
         if time.monotonic() > deadline:
             raise DemoError(f"{kind}/{name} after {seconds:.0f} s: {now}\nlook: {look(kind, name)}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)  # between two looks
 
 
 def _judge(found: Obj, kind: str, name: str, wanted: str) -> bool:

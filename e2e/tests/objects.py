@@ -189,5 +189,5 @@ def served(url: str, http: httpx.Client, seconds: float = 10) -> bool:
     while http.get(f"{url}/v2/health/ready").status_code == 404:
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two requests, until the condition is met
     return True
