@@ -14,7 +14,7 @@ from pintle.cli.answer import Answer
 from pintle.cli.errors import CliError
 from pintle.cli.facts import name_of, namespace_of, parse_time, status_of
 from pintle.cli.figures import count
-from pintle.cli.kubectl import Kubectl, Obj
+from pintle.cli.kubectl import MODEL_DEPLOYMENT, Kubectl, Obj
 from pintle.cli.record_samples import HISTORY_SECONDS, Samples, counters, pod_facts, shares
 from pintle.cli.record_source import Source
 from pintle.contract.names import ANNOTATION_ROLLOUT, LABEL_DEPLOYMENT, LABEL_REVISION
@@ -33,6 +33,8 @@ PAST_SECONDS = 120.0
 """Before the hour of the past: more than the few scrapes that are needed, at any interval."""
 ROUTE, SERVICE = "httproutes.gateway.networking.k8s.io", "services"
 BACK = ("Rollback", "GoBack")
+BEHIND_SECONDS, AGAIN_SECONDS = 10.0, 0.25
+"""How long a status may lag behind the record until what there is has to do, and how often they are read."""
 SAME = 0.002
 """Seconds; times are kept to the millisecond."""
 TRIAL_ENDS = (*BACK, "Promote", "Withdraw", "Accept", "Return")
@@ -57,8 +59,9 @@ def record(kubectl: Kubectl, deployment: Obj, arguments: argparse.Namespace) -> 
             " http://NAME.NAMESPACE.svc:PORT is reached through the API server.",
             errors.USAGE,
         )
+    deployment, written = _together(kubectl, deployment)
     now = time.time()
-    trial = trial_of(deployment, _record_of(kubectl, deployment), arguments.phase or "")
+    trial = trial_of(deployment, written, arguments.phase or "")
     source = Source(arguments.prometheus, kubectl, arguments.token_file or "", arguments.ca_file or "")
     recording = recorded(kubectl, source, deployment, trial, now)
     record_file.save(recording, arguments.record)
@@ -131,6 +134,28 @@ def recorded(kubectl: Kubectl, source: Source, deployment: Obj, trial: Trial, no
         slack = 2 * (scrape_interval(made) or 0.0)
         made.setup = replace(made.setup, until=round(min(trial.until + slack, until), 3))
     return made
+
+
+def _together(kubectl: Kubectl, deployment: Obj) -> tuple[Obj, Mapping[str, Any]]:
+    """The deployment and its record as of one moment.
+
+    The operator ends a trial in the route first, and then in the status: in between neither tells of it.
+    """
+    until = time.monotonic() + BEHIND_SECONDS
+    written = _record_of(kubectl, deployment)
+    while is_behind(deployment, written) and time.monotonic() < until:
+        time.sleep(AGAIN_SECONDS)
+        # In this order, so that a status that has caught up is seen beside the record that it caught up with.
+        written = _record_of(kubectl, deployment)
+        deployment = kubectl.object(MODEL_DEPLOYMENT, namespace_of(deployment), name_of(deployment))
+    return deployment, written
+
+
+def is_behind(deployment: Obj, written: Mapping[str, Any]) -> bool:
+    """Whether the status still tells of a canary or guard that the record has ended."""
+    status = status_of(deployment)
+    told = {role: (status.get(role) or {}).get("revision") for role in ("canary", "previous")}
+    return bool(written) and any(revision and revision != written.get(role) for role, revision in told.items())
 
 
 def _record_of(kubectl: Kubectl, deployment: Obj) -> Mapping[str, Any]:
@@ -206,7 +231,7 @@ def _decided(deployment: Obj, trial: Trial) -> Iterable[Mapping[str, Any]]:
         after = at.timestamp() - trial.origin
         if (
             after >= 0
-            and not (trial.phase == GUARD and after < 0.002)
+            and not (trial.phase == GUARD and after < SAME)
             and at.timestamp() <= (trial.until or float("inf"))
         ):
             yield {key: value for key, value in entry.items() if value is not None}

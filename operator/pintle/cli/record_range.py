@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -27,6 +27,9 @@ from pintle.core.backtest.recording import CANARY, Recording, Setup, Shares
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SENSITIVITY = "Balanced"
+LATE_SCRAPES = 2
+"""Later than the oldest of all samples by more than this is no series that was there before they were read."""
+Sample = tuple[float, float]
 
 
 def recorded_range(kubectl: Kubectl, arguments: argparse.Namespace) -> Recording:
@@ -120,22 +123,38 @@ def pair_of(found: Samples, weights: tuple[Shares, ...], since: float, tested: s
 
 def first_traffic(found: Samples, tested: str, since: float) -> float:
     """The last sample before the revision's first requests; where the grid begins."""
-    ends = [
-        before[0]
-        for samples in requests(found).get(tested, ())
-        for before, after in pairwise(samples)
-        if after[1] != before[1] and after[0] > since
-    ]
+    every = requests(found)
+    oldest = _oldest(every)
+    ends = [before for samples in every.get(tested, ()) for before, after in _growths(samples, oldest) if after > since]
     return max(min(ends, default=since), since)
 
 
 def _begun(found: Samples, since: float) -> Mapping[str, float]:
     """Revisions that answered requests in the range -> when the first of them was seen, in all that was read."""
     made: dict[str, float] = {}
-    for revision, series in requests(found).items():
-        grown = [after[0] for samples in series for before, after in pairwise(samples) if after[1] != before[1]]
+    every = requests(found)
+    oldest = _oldest(every)
+    for revision, series in every.items():
+        grown = [after for samples in series for _, after in _growths(samples, oldest)]
         if grown and max(grown) > since:
             made[revision] = min(grown)
+    return made
+
+
+def _oldest(every: Mapping[str, Sequence[Sequence[Sample]]]) -> float:
+    return min((samples[0][0] for series in every.values() for samples in series), default=0.0)
+
+
+def _growths(samples: Sequence[Sample], oldest: float) -> list[tuple[float, float]]:
+    """Between which samples a counter grew.
+
+    A pod may have answered before Prometheus first saw it: what begins later than the rest has begun at 0.
+    """
+    made = [(before[0], after[0]) for before, after in pairwise(samples) if after[1] != before[1]]
+    first = samples[0]
+    interval = samples[1][0] - first[0] if len(samples) > 1 else float("inf")
+    if first[1] > 0 and first[0] - oldest > LATE_SCRAPES * interval:
+        made.insert(0, (first[0] - interval, first[0]))
     return made
 
 

@@ -19,7 +19,7 @@ from pintle.cli import arguments, errors, main, record_live, record_samples
 from pintle.cli.errors import CliError
 from pintle.cli.kubectl import Kubectl
 from pintle.cli.record_live import Trial, trial_of
-from pintle.cli.record_range import moment, pair_of, recorded_range
+from pintle.cli.record_range import first_traffic, moment, pair_of, recorded_range
 from pintle.cli.record_samples import Samples
 from pintle.cli.record_source import Source
 from pintle.contract.names import ANNOTATION_ROLLOUT
@@ -248,6 +248,18 @@ def test_who_met_is_asked_for_where_it_cannot_be_seen(found: Samples, tested: st
     assert says in str(caught.value)
 
 
+def test_requests_before_the_first_scrape_of_a_pod_count() -> None:
+    """A canary that Prometheus found seconds after its traffic began: it began before, not when its counter grew."""
+    found = samples(a=1)
+    series = [(40.0, 368.0), (45.0, 424.0), (50.0, 424.0)]
+    found.series["b", "b-0", "model_requests_total", "result=ok"] = series
+    assert pair_of(found, (), 0.0, "", "") == ("b", "a")
+    assert first_traffic(found, "b", 0.0) == 35.0
+    # What was there when the reading begins has not begun there.
+    found.series["c", "c-0", "model_requests_total", "result=ok"] = [(1.0, 70.0), (6.0, 70.0), (400.0, 71.0)]
+    assert first_traffic(found, "c", 2.0) == 6.0
+
+
 def test_who_met_may_be_said() -> None:
     """One of the two is enough where there are two."""
     assert pair_of(samples(a=1, b=2), (), 0.0, "a", "") == ("a", "b")
@@ -301,6 +313,29 @@ def test_a_promotion_that_is_over_is_found_in_the_history() -> None:
     assert (found.phase, found.tested, found.control) == ("Canary", tested, control)
     made.until(lambda s: "previous" not in s.status, seconds=7)
     assert trial_of(made.parent, written(made), "") == found
+
+
+def test_between_the_end_in_the_route_and_in_the_status_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollback is written into the route first: whoever reads then must not be told that there is nothing."""
+    monkeypatch.setattr(record_live, "AGAIN_SECONDS", 0.0)
+    going, made = at_step(1), rolled_back()
+    annotations = {ANNOTATION_ROLLOUT: json.dumps(written(made))}
+
+    class Lagging(Kubectl):
+        def run(self, *words: str) -> str:
+            return json.dumps({"metadata": {"annotations": annotations}})
+
+        def object(self, kind: str, namespace: str, name: str) -> Mapping[str, Any]:
+            return seen.pop(0)
+
+    seen = [going.parent, made.parent]
+    assert record_live.is_behind(going.parent, written(made))
+    assert not record_live.is_behind(going.parent, written(going))
+    deployment, record = record_live._together(Lagging(), going.parent)
+    assert (seen, trial_of(deployment, record, "").until is None) == ([], False)
+    # An operator that does not write any more holds nobody up for good.
+    monkeypatch.setattr(record_live, "BEHIND_SECONDS", 0.0)
+    assert record_live._together(Lagging(), going.parent)[0] is going.parent
 
 
 def test_nothing_to_record_is_told() -> None:

@@ -143,6 +143,8 @@ class _Player:
         while (pair := pair_of(record)) is not None:
             if trial is None or trial.subject != _subject(record, pair):
                 trial = _Trial(self._series, self.pods, _subject(record, pair), self._settings)
+                # Also a trial that keeps its origin goes on from here: time does not turn back.
+                trial.go_on_after(made[-1].at if made else 0.0)
             at = trial.next_look
             if at > self.until:
                 break
@@ -221,6 +223,11 @@ class _Trial:
         """When the next block is closed."""
         grid = self._settings.grid_seconds
         return self._origin + (self._block + 1) * grid + min(LAG_SHARE * grid, MAX_LAG_SECONDS)
+
+    def go_on_after(self, at: float) -> None:
+        """The next look is later than this; it takes all blocks until then at once, as an operator that was away."""
+        while self.next_look <= at:
+            self._block += 1
 
     def judgement(self, at: float) -> Judgement:
         """Of everything up to `at`."""

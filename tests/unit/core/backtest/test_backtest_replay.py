@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -189,6 +190,19 @@ def test_a_canary_that_loses_all_its_pods_loses_its_share() -> None:
     found = replay(lived(80, happens=dies)[0])
     assert "Lose" in actions(found)
     assert found.looks[-1].weight == 0
+
+
+@pytest.mark.parametrize("dies", [NEW, OLD, ""])
+def test_time_does_not_turn_back_where_a_trial_loses_its_control(dies: str) -> None:
+    """A stable without pods has no share, and the canary goes on alone; it comes to an end, block by block."""
+
+    def happens(pods: dict[str, Pod], second: int) -> None:
+        if second == 40:
+            for name in [name for name in pods if dies in name]:
+                del pods[name]
+
+    looks = replay(lived(60, happens=happens, until=ORIGIN + 200)[0]).looks
+    assert all(after.at >= before.at + SCRAPE for before, after in pairwise(looks))
 
 
 def test_a_gap_of_all_samples_is_an_outage_and_nobodys_fault() -> None:
