@@ -126,7 +126,9 @@ def write_report(lines: list[str]) -> None:
     folder = ROOT / "docs" / "soak"
     folder.mkdir(exist_ok=True)
     today = datetime.now(UTC).date().isoformat()
-    text = "\n".join([f"# Soak of {today}", "", "    make soak", "", "```", *lines, "```", ""])
+    minutes = os.environ.get("PINTLE_SOAK_MINUTES")
+    command = f"PINTLE_SOAK_MINUTES={minutes} make soak" if minutes else "make soak"
+    text = "\n".join([f"# Soak of {today}", "", f"    {command}", "", "```", *lines, "```", ""])
     (folder / f"{today}.md").write_text(text)
 
 
