@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.following import Followed, Statuses
 from e2e.cluster.access import access
 from e2e.images import runner_image
 from e2e.kubectl import Kubectl
@@ -33,13 +34,13 @@ def namespace(kubeconfig: str, prefix: str) -> Iterator[Kubectl]:
 
 
 @contextmanager
-def arena(prefix: str, versions: Sequence[Made], deployments: int, **spec: Any) -> Iterator[list[Rolling]]:
+def arena(prefix: str, versions: Sequence[Made], deployments: int, **spec: Any) -> Iterator[list[Followed]]:
     """`deployments` ModelDeployments of one model that serve the first version; `spec` as in Rolling.apply."""
     doors = access()
     world = World(doors.kubeconfig, doors.gateway, doors.prometheus)
-    with namespace(doors.kubeconfig, prefix) as kube:
+    with namespace(doors.kubeconfig, prefix) as kube, Statuses(kube) as statuses:
         load_versions(kube, runner_image(), versions)
-        found = [Rolling(kube, world, f"d{number}") for number in range(deployments)]
+        found = [Followed(kube, world, f"d{number}", statuses) for number in range(deployments)]
         for rolling in found:
             rolling.apply(versions[0].version, **spec)
         for rolling in found:

@@ -82,7 +82,7 @@ class RouteWatch:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for text in _objects(self._process.stdout):
+        for text in objects_in(self._process.stdout):
             route = json.loads(text)
             record = json.loads((route["metadata"].get("annotations") or {}).get(ROLLOUT_ANNOTATION, "{}"))
             with self._changed:
@@ -90,7 +90,7 @@ class RouteWatch:
                 self._changed.notify_all()
 
 
-def _objects(lines: Iterator[str] | Any) -> Iterator[str]:
+def objects_in(lines: Iterator[str] | Any) -> Iterator[str]:
     """JSON objects as kubectl prints them one after the other: each ends with a brace at the beginning of a line."""
     held: list[str] = []
     for line in lines:

@@ -24,7 +24,11 @@ from pintle.ports.cluster import Cluster, ClusterError
 logger = logging.getLogger("pintle.looks")
 
 BUSY_LOOKS = 12
-"""After so many looks in a row that all wrote something, a key is slowed down: its plan never comes to rest."""
+"""So many looks may write something one right after the other; then the key's plan does not come to rest."""
+BUSY_PER_SECOND = 1.0
+"""How many such looks are allowed in the long run: what has a reason for each of them is never slowed."""
+SLOWED_SECONDS = 3.0
+"""Bounded, because the next look may be the one that takes a canary back."""
 
 Decide = Callable[[Obj, Store, Cluster, Watch, str | None, Any, Policy], Awaitable[Plan]]
 
@@ -33,7 +37,9 @@ Decide = Callable[[Obj, Store, Cluster, Watch, str | None, Any, Policy], Awaitab
 class _Memory:
     """What is remembered of a key from look to look; nothing that matters is lost with it."""
 
-    busy: int = 0
+    busy: float = 0.0
+    """Looks that wrote something, less what the time since has allowed for."""
+    busy_at: float = 0.0
     not_before: float = 0.0
     refusal: Refusal | None = None
     decisions: tuple[Decision, ...] = ()
@@ -134,7 +140,7 @@ class Looks:
             return "refused"
         self._queue.succeeded(key)
         if not outcome.effects and outcome.stale is None and outcome.refusal is None and known is None:
-            memory.busy = 0
+            memory.busy = 0.0
             return "calm"
         self._again_soon(key, memory)
         if outcome.stale is not None:
@@ -142,14 +148,15 @@ class Looks:
         return "refused" if outcome.refusal else "acted"
 
     def _again_soon(self, key: Key, memory: _Memory) -> None:
-        memory.busy += 1
+        now = self._clock.monotonic()
+        memory.busy = max(0.0, memory.busy - BUSY_PER_SECOND * (now - memory.busy_at)) + 1
+        memory.busy_at = now
         if memory.busy <= BUSY_LOOKS:
             self._queue.add(key)
             return
-        wait = min(2.0 ** min(memory.busy - BUSY_LOOKS, 8), 60.0)
-        memory.not_before = self._clock.monotonic() + wait
-        self._queue.add_after(key, wait)
-        logger.warning("does not come to rest, again in %.0f s", wait, extra={"fields": _fields(key, busy=memory.busy)})
+        memory.not_before = now + SLOWED_SECONDS
+        self._queue.add_after(key, SLOWED_SECONDS)
+        logger.warning("does not come to rest, again in %.0f s", SLOWED_SECONDS, extra={"fields": _fields(key)})
 
     def _decided(self, key: Key, memory: _Memory, plan: Plan, refusal: Refusal | None) -> None:
         """What was decided about traffic or training is done: a line for each, and a count; and people are told.

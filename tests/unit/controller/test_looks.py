@@ -14,7 +14,7 @@ import pytest
 from pintle.controller.effects import Effects
 from pintle.controller.events import QUIET_SECONDS, EventRecorder
 from pintle.controller.fence import Fence
-from pintle.controller.looks import BUSY_LOOKS, Looks
+from pintle.controller.looks import BUSY_LOOKS, BUSY_PER_SECOND, SLOWED_SECONDS, Looks
 from pintle.controller.notice import Notice
 from pintle.controller.notify import Notifier
 from pintle.controller.queue import KeyedQueue
@@ -169,6 +169,46 @@ async def test_a_plan_that_never_comes_to_rest_is_slowed_down(bench: Bench) -> N
     await bench.rest(most=100)
     assert count == BUSY_LOOKS + 1
     assert bench.result("slowed") >= 1
+    bench.clock.seconds += 600
+    bench.queue.add(KEY)
+    await bench.rest(most=100)
+    assert count <= 2 * (BUSY_LOOKS + 2)
+
+
+async def test_what_was_slowed_is_looked_at_soon_however_often_it_happens(bench: Bench) -> None:
+    """The next look may be a rollback: it never waits longer than a few seconds, and then a few looks are free."""
+    count = 0
+
+    def restless(parent: Any, error: str | None) -> Plan:
+        nonlocal count
+        count += 1
+        return Plan(status={"count": count})
+
+    bench.decide = restless
+    for _ in range(20):
+        await bench.rest(most=100)
+        before = count
+        bench.clock.seconds += SLOWED_SECONDS
+        bench.queue.add(KEY)
+        await bench.rest(most=100)
+        assert before + 1 < count <= before + 1 + SLOWED_SECONDS * BUSY_PER_SECOND
+
+
+async def test_looks_that_have_something_to_do_now_and_then_are_not_slowed(bench: Bench) -> None:
+    """A person's words, steps and figures may follow each other for hours without a calm look in between."""
+    count = 0
+
+    def busy(parent: Any, error: str | None) -> Plan:
+        nonlocal count
+        count += 1
+        return Plan(status={"count": count})
+
+    bench.decide = busy
+    for _ in range(100):
+        await bench.look()
+        bench.clock.seconds += 1 / BUSY_PER_SECOND
+    assert bench.result("acted") == 100
+    assert bench.result("slowed") == 0
 
 
 async def test_a_parent_that_is_gone_or_going_is_left_alone(bench: Bench) -> None:
