@@ -8,8 +8,8 @@ metrics, which Prometheus scrapes from one process here.
 
 from __future__ import annotations
 
-import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pintle.contract.names import API_VERSION, LABEL_REVISION
+from pintle.contract.names import ANNOTATION_ROLLOUT, API_VERSION, LABEL_REVISION
+from pintle.core.rollout.record import Record
 
 from tests.integration.kube import Space, eventually
 from tests.integration.objects import model_deployment
@@ -25,7 +26,7 @@ from tests.integration.operator_fixture import OperatorProcess, StandIn
 from tests.integration.scraped import Exporter, ScrapedPod, ScrapingPrometheus, traffic
 from tests.integration.test_watching import EVEN, profile
 
-FEATURES = tuple(f"feature_{number:02d}" for number in range(30))
+FEATURES = 30
 GATEWAY = {"gateway": {"parentRefs": [{"name": "web"}]}}
 ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 STEPS = [{"weight": 20, "minSeconds": 0}, {"pause": True}]
@@ -35,11 +36,18 @@ MOMENT = 0.5
 
 
 class Fleet:
-    """Deployments in one namespace; every revision has one pod, with 30 features of 12 bins."""
+    """Deployments in one namespace; every revision has one pod, with some features of 12 bins."""
 
     def __init__(
-        self, space: Space, exporter: Exporter, prometheus: ScrapingPrometheus, operator: OperatorProcess, rows: int
+        self,
+        space: Space,
+        exporter: Exporter,
+        prometheus: ScrapingPrometheus,
+        operator: OperatorProcess,
+        rows: int,
+        features: int,
     ) -> None:
+        self._features = tuple(f"feature_{number:02d}" for number in range(features))
         self.space = space
         self.operator = operator
         self.prometheus = prometheus.url
@@ -52,6 +60,11 @@ class Fleet:
         self._random = np.random.default_rng(11)
         self.bins: dict[str, np.ndarray] = {}
         """Deployment -> shares of the bins of its first feature, where they are not those of the training data."""
+        self.bad: dict[str, float] = {}
+        """Deployment -> share of failed requests at its canary."""
+        self.first_bad: dict[str, float] = {}
+        """Deployment -> when the canary first failed since that was asked for, in unix seconds."""
+        self._records: dict[str, Record] = {}
 
     def begin(self, names: list[str], **spec: Any) -> None:
         """Deployments that serve version 1 of their models and have traffic. `spec` as in model_deployment()."""
@@ -76,11 +89,23 @@ class Fleet:
         for name, weights in list(self._weights.items()):
             for revision, weight in weights.items():
                 pod, rows = self._pods[name, revision], round(self._rows * weight / 100)
-                pod.answer(ok=rows)
+                failed = self._failed(name, revision, rows)
+                pod.answer(ok=rows - failed, bad=failed)
+                rows -= failed
                 drawn = [self._random.multinomial(rows, self.bins.get(name, share))]
-                drawn += [self._random.multinomial(rows, share) for _ in range(len(FEATURES))]
+                drawn += [self._random.multinomial(rows, share) for _ in self._features]
                 counts = np.concatenate(drawn)
                 pod.metrics.bins[: len(counts)] += counts
+
+    def record(self, name: str) -> Record:
+        """What the route of a deployment says, as of the last look."""
+        return self._records[name]
+
+    def _failed(self, name: str, revision: str, rows: int) -> int:
+        if name not in self.bad or revision != self._records[name].canary:
+            return 0
+        self.first_bad.setdefault(name, time.time())
+        return int(self._random.binomial(rows, self.bad[name]))
 
     def look(self) -> None:
         """Pods for Deployments that are new; weights as the routes say. To be called when something has changed."""
@@ -90,9 +115,10 @@ class Fleet:
             if (name, revision) not in self._pods:
                 self._pods[name, revision] = self._pod(deployment, name, revision)
         for route in self.space.list(*ROUTE):
-            text = (route["metadata"].get("annotations") or {}).get("pintle.dev/rollout", "{}")
-            name, weights = route["metadata"]["name"], json.loads(text).get("weights", {})
-            self._weights[name] = {one: weight for one, weight in weights.items() if (name, one) in self._pods}
+            name = route["metadata"]["name"]
+            record = Record.from_json((route["metadata"].get("annotations") or {}).get(ANNOTATION_ROLLOUT)) or Record()
+            self._records[name] = record
+            self._weights[name] = {one: weight for one, weight in record.weights.items() if (name, one) in self._pods}
 
     def _all_serve(self) -> bool:
         found = self.space.list(API_VERSION, "ModelDeployment")
@@ -106,7 +132,7 @@ class Fleet:
     def _pod(self, deployment: dict[str, Any], name: str, revision: str) -> ScrapedPod:
         """A pod of the Deployment, as the kubelet would report it, and its counters."""
         made = self._exporter.pod(self.space.name, name, revision)
-        known = profile(FEATURES)
+        known = profile(self._features)
         made.metrics.use_profile(known, known.features, known.outputs)
         template = deployment["spec"]["template"]
         metadata = {"name": made.name, "labels": template["metadata"]["labels"]}
@@ -120,8 +146,10 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, space: Space, scrape: float, look: float, rows: int = 20) -> Iterator[Fleet]:
-    """An empty fleet; `rows` per moment and deployment. `scrape` and `look` in seconds."""
+def fleet(
+    folder: Path, space: Space, scrape: float, look: float, rows: int = 20, features: int = FEATURES
+) -> Iterator[Fleet]:
+    """An empty fleet; `rows` per moment and deployment, `features` of a model. `scrape` and `look` in seconds."""
     with (
         Exporter() as exporter,
         ScrapingPrometheus(folder / "prometheus", exporter, scrape) as prometheus,
@@ -135,7 +163,7 @@ def fleet(folder: Path, space: Space, scrape: float, look: float, rows: int = 20
         }
         config, name = space.server.kubeconfig, space.name
         with OperatorProcess(config, folder, namespaces=[name], lease_namespace=name, uid="pod", env=env) as operator:
-            made = Fleet(space, exporter, prometheus, operator, rows)
+            made = Fleet(space, exporter, prometheus, operator, rows, features)
             with traffic(made.answer, MOMENT):
                 operator.wait_leading()
                 yield made

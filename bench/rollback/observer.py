@@ -6,6 +6,8 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +25,7 @@ from e2e.kubectl import Kubectl
 
 HZ = 10.0
 GRID = 1.0
-OVERLAP = 4.0
+OVERLAP_SCRAPES = 4
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ def record_of(kube: Kubectl, name: str) -> Record:
 class Observer:
     """Watches one subject in a thread until Fail is seen or it is left; `failed_at` is when, in unix seconds."""
 
-    def __init__(self, prometheus: str, subject: Subject) -> None:
-        self._url, self._subject = prometheus, subject
+    def __init__(self, prometheus: str, subject: Subject, grid: float = GRID) -> None:
+        """`grid`: the scrape interval in seconds."""
+        self._url, self._subject, self._grid = prometheus, subject, grid
         self.failed_at: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -68,7 +71,7 @@ class Observer:
     async def _run(self) -> None:
         source, subject = Prometheus(Access(self._url)), self._subject
         try:
-            settings = settings_of(Rollout.model_validate(subject.rollout), GRID)
+            settings = settings_of(Rollout.model_validate(subject.rollout), self._grid)
             pair = [subject.tested, subject.control]
             wanted = selectors.everything(subject.namespace, subject.deployment, pair, None)
             past = await source.raw(wanted, HISTORY_SECONDS, subject.origin)
@@ -80,11 +83,12 @@ class Observer:
 
     async def _look(self, source: Prometheus, trial: Trial, wanted: str) -> None:
         """From here on as the operator does, but oftener and for this one deployment only."""
-        since = self._subject.origin - OVERLAP
+        overlap = OVERLAP_SCRAPES * self._grid
+        since = self._subject.origin - overlap
         while not self._stop.is_set():
             began = time.time()
             try:
-                series = await source.raw(wanted, began - since + OVERLAP, began)
+                series = await source.raw(wanted, began - since + overlap, began)
             except MetricsUnavailable:
                 await asyncio.sleep(1 / HZ)
                 continue
@@ -95,3 +99,13 @@ class Observer:
                 self.failed_at = time.time()
                 return
             await asyncio.sleep(max(0.0, began + 1 / HZ - time.time()))
+
+
+def failures(prometheus: str, subjects: Sequence[Subject], grid: float, seconds: float) -> list[float | None]:
+    """When each was first seen to Fail, in unix seconds; to be called in a process of its own, so that nobody waits."""
+    until = time.monotonic() + seconds
+    with ExitStack() as stack:
+        observers = [stack.enter_context(Observer(prometheus, subject, grid)) for subject in subjects]
+        while time.monotonic() < until and not all(observer.failed_at for observer in observers):
+            time.sleep(1 / HZ)
+        return [observer.failed_at for observer in observers]

@@ -180,7 +180,7 @@ class ApiServer:
         flags += [
             "--bind-address=127.0.0.1",
             "--endpoint-reconciler-type=none",
-            "--service-cluster-ip-range=10.253.0.0/24",
+            "--service-cluster-ip-range=10.253.0.0/20",
         ]
         # Nothing here makes the default ServiceAccounts without which this admission refuses every pod.
         flags += ["--disable-admission-plugins=ServiceAccount", f"--cert-dir={self.folder / 'pki'}"]
