@@ -39,6 +39,11 @@ class Report:
     def add(self, name: str, unit: str, samples: Sequence[float], note: str = "") -> None:
         self.figures.append(Figure(name, unit, list(samples), note))
 
+    def add_with_tail(self, name: str, unit: str, samples: Sequence[float], note: str = "") -> None:
+        """And the 99th percentile: the smallest sample that 99 % do not exceed."""
+        self.add(name, unit, samples, note)
+        self.add("   its 99th percentile", unit, [sorted(samples)[max(0, -(-len(samples) * 99 // 100) - 1)]])
+
     def finish(self, json_file: str | None) -> None:
         """Prints the table; writes JSON where asked."""
         print(f"\n{self.title}")

@@ -20,11 +20,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pintle.core.rollout.record import parse_time
-
 from bench.fleet import STEPS, Fleet, fleet
 from bench.report import Report, arguments
-from bench.rollback.observer import Subject, failures
+from bench.rollback.observer import Subject, failures, unix
 from tests.builders import digest
 from tests.integration.kube import Space, eventually, serving
 from tests.integration.objects import model_deployment, model_version
@@ -37,9 +35,9 @@ PATIENCE = 120.0
 
 def main() -> int:
     parser = arguments("Breaches among many rollouts")
-    parser.add_argument("--breaches", type=int, default=200)
+    parser.add_argument("--breaches", type=int, default=100)
     parser.add_argument("--deployments", type=int, default=100, help="all of them in rollout")
-    parser.add_argument("--at-once", type=int, default=4, help="breaches at a time")
+    parser.add_argument("--at-once", type=int, default=5, help="breaches at a time")
     parser.add_argument("--scrape", type=float, default=5.0)
     parser.add_argument("--look", type=float, default=0.25)
     options = parser.parse_args()
@@ -78,7 +76,7 @@ def breaches(
     found = []
     for name, failed in zip(names, watching.result(), strict=True):
         assert failed is not None, f"the observer of {name} saw no Fail"
-        found.append({"visible": failed - made.first_bad.pop(name), "write": _unix(made.record(name).since) - failed})
+        found.append({"visible": failed - made.first_bad.pop(name), "write": unix(made.record(name).since) - failed})
         made.bad.pop(name)
     for subject in subjects:
         again(made, subject)
@@ -95,7 +93,7 @@ def again(made: Fleet, subject: Subject) -> None:
 
 def _subject(made: Fleet, name: str) -> Subject:
     record = made.record(name)
-    return Subject(made.space.name, name, record.canary, record.stable, _unix(record.course.origin), ROLLOUT)
+    return Subject(made.space.name, name, record.canary, record.stable, unix(record.course.origin), ROLLOUT)
 
 
 def _refused(made: Fleet, names: Sequence[str]) -> bool:
@@ -108,17 +106,11 @@ def _in_rollout(made: Fleet, names: Sequence[str]) -> bool:
     return all(made.record(name).weights.get(made.record(name).canary) for name in names)
 
 
-def _unix(text: str) -> float:
-    return parse_time(text).timestamp()
-
-
 def told_of(samples: Sequence[dict[str, float]], options: argparse.Namespace) -> int:
     note = f"scrapes {options.scrape:g} s, looks {options.look:g} s, {options.deployments} in rollout"
     report = Report("A breach among many rollouts, from the first bad answer to the route's write")
     for key, name in (("visible", "first bad answer -> visible in Prometheus (t0)"), ("write", "t0 -> route write")):
-        values = [sample[key] for sample in samples]
-        report.add(name, "s", values, note)
-        report.add("   its 99th percentile", "s", [sorted(values)[max(0, -(-len(values) * 99 // 100) - 1)]])
+        report.add_with_tail(name, "s", [sample[key] for sample in samples], note)
     report.finish(options.json)
     return 0
 

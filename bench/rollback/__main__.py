@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.arena import Checkpoint, arena
 from bench.report import Report, arguments
-from bench.rollback.observer import Observer, Subject, record_of
+from bench.rollback.observer import Observer, Subject, record_of, unix
 from e2e.tests.load import Load
 from e2e.tests.rolling import Rolling, Rows
 from e2e.tests.versions import Made
@@ -38,7 +38,7 @@ def breach(rolling: Rolling, rows: Rows, load: Load, prometheus: str) -> dict[st
         rolling.name,
         record.canary,
         record.stable,
-        _unix(record.course.origin),
+        unix(record.course.origin),
         ROLLOUT,
     )
     load.wait_for_answers("2", load.versions["2"] + int(QUIET_SECONDS * PER_SECOND / 2))
@@ -46,7 +46,7 @@ def breach(rolling: Rolling, rows: Rows, load: Load, prometheus: str) -> dict[st
         began = time.time()
         rows.low = 0.0
         rolling.until_refused(2, seconds=120)
-        written = _unix(record_of(rolling.kube, rolling.name).since)
+        written = unix(record_of(rolling.kube, rolling.name).since)
         rows.low = BAD
         deadline = time.monotonic() + 15
         while observer.failed_at is None and time.monotonic() < deadline:
@@ -62,12 +62,6 @@ def breach(rolling: Rolling, rows: Rows, load: Load, prometheus: str) -> dict[st
         "whole": max(reached) - bad[0],
         "bad": float(len(bad)),
     }
-
-
-def _unix(text: str) -> float:
-    from pintle.core.rollout.record import parse_time
-
-    return parse_time(text).timestamp()
 
 
 def work(rolling: Rolling, breaches: int, prometheus: str, done: Checkpoint, errors: list[str]) -> None:
@@ -118,8 +112,7 @@ def main() -> int:
     for key, name in names.items():
         values = [sample[key] for sample in done.samples]
         if values:
-            report.add(name, "s", values, note)
-            report.add("   its 99th percentile", "s", [sorted(values)[max(0, -(-len(values) * 99 // 100) - 1)]])
+            report.add_with_tail(name, "s", values, note)
     if done.samples:
         report.add("bad answers in a breach", "", [sample["bad"] for sample in done.samples])
     report.finish(options.json)

@@ -16,7 +16,7 @@ from pintle.api.rollout import Rollout
 from pintle.contract import names
 from pintle.core.judgement.history import HISTORY_SECONDS, control_history
 from pintle.core.judgement.trial import Trial
-from pintle.core.rollout.record import Record
+from pintle.core.rollout.record import Record, parse_time
 from pintle.core.trials import selectors
 from pintle.core.trials.settings import settings_of
 from pintle.ports.metrics import MetricsUnavailable
@@ -48,6 +48,11 @@ def record_of(kube: Kubectl, name: str) -> Record:
     if record is None:
         raise LookupError(f"the route {name} has no record: {json.dumps(annotations)[:300]}")
     return record
+
+
+def unix(time_text: str) -> float:
+    """Unix seconds of a time of the record."""
+    return parse_time(time_text).timestamp()
 
 
 class Observer:

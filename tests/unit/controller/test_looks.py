@@ -156,54 +156,44 @@ async def test_a_plan_that_breaks_stops_no_other_object(bench: Bench) -> None:
     assert bench.queue.failures(KEY) == 1
 
 
+class Restless:
+    """A plan whose status differs at each look; each write wakes the next one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, parent: Any, error: str | None) -> Plan:
+        self.count += 1
+        return Plan(status={"count": self.count})
+
+
 async def test_a_plan_that_never_comes_to_rest_is_slowed_down(bench: Bench) -> None:
     """A status that differs at each look costs a bounded number of writes, even though each one wakes the next look."""
-    count = 0
-
-    def restless(parent: Any, error: str | None) -> Plan:
-        nonlocal count
-        count += 1
-        return Plan(status={"count": count})
-
-    bench.decide = restless
+    bench.decide = restless = Restless()
     await bench.rest(most=100)
-    assert count == BUSY_LOOKS + 1
+    assert restless.count == BUSY_LOOKS + 1
     assert bench.result("slowed") >= 1
     bench.clock.seconds += 600
     bench.queue.add(KEY)
     await bench.rest(most=100)
-    assert count <= 2 * (BUSY_LOOKS + 2)
+    assert restless.count <= 2 * (BUSY_LOOKS + 2)
 
 
 async def test_what_was_slowed_is_looked_at_soon_however_often_it_happens(bench: Bench) -> None:
     """The next look may be a rollback: it never waits longer than a few seconds, and then a few looks are free."""
-    count = 0
-
-    def restless(parent: Any, error: str | None) -> Plan:
-        nonlocal count
-        count += 1
-        return Plan(status={"count": count})
-
-    bench.decide = restless
+    bench.decide = restless = Restless()
     for _ in range(20):
         await bench.rest(most=100)
-        before = count
+        before = restless.count
         bench.clock.seconds += SLOWED_SECONDS
         bench.queue.add(KEY)
         await bench.rest(most=100)
-        assert before + 1 < count <= before + 1 + SLOWED_SECONDS * BUSY_PER_SECOND
+        assert before + 1 < restless.count <= before + 1 + SLOWED_SECONDS * BUSY_PER_SECOND
 
 
 async def test_looks_that_have_something_to_do_now_and_then_are_not_slowed(bench: Bench) -> None:
     """A person's words, steps and figures may follow each other for hours without a calm look in between."""
-    count = 0
-
-    def busy(parent: Any, error: str | None) -> Plan:
-        nonlocal count
-        count += 1
-        return Plan(status={"count": count})
-
-    bench.decide = busy
+    bench.decide = Restless()
     for _ in range(100):
         await bench.look()
         bench.clock.seconds += 1 / BUSY_PER_SECOND
