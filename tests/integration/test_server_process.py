@@ -55,6 +55,14 @@ def test_health_routes_answer(http: httpx.Client, path: str, expected: dict[str,
     assert http.head(path).content == b""
 
 
+def test_a_server_that_has_just_become_ready_has_counted_nothing(folder: Path) -> None:
+    """What it asked itself before is no traffic: nobody judges a revision by it."""
+    with ServerProcess(folder) as fresh:
+        counted = fresh.ready().metrics()
+    names = ("model_requests_total", "model_predictions_total", "model_feature_bin_total", "model_prediction_bin_total")
+    assert {name: sum(counted[name].values()) for name in names} == dict.fromkeys(names, 0)
+
+
 def test_metadata_routes_answer(http: httpx.Client) -> None:
     """Server and model introduce themselves as the protocol says."""
     assert http.get("/v2").json()["name"] == "pintle"

@@ -78,6 +78,7 @@ class Batcher:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="predict")
         self._flush_planned = False
         self._sweep_at = math.inf
+        self._sweeper: asyncio.TimerHandle | None = None
         self._row_seconds = 0.0
         self._call_seconds = 0.0
 
@@ -96,8 +97,10 @@ class Batcher:
             self._plan_sweep(deadline)
 
     def close(self) -> None:
-        """Let the worker thread end."""
+        """Let the worker thread end, and nothing hold what was asked and answered."""
         self._worker.shutdown(wait=False, cancel_futures=True)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
 
     def _flush(self) -> None:
         """Run the next batch, unless one is running; its end flushes again."""
@@ -202,7 +205,7 @@ class Batcher:
 
     def _plan_sweep(self, deadline: float) -> None:
         self._sweep_at = deadline
-        self._loop.call_later(max(0.0, deadline - time.perf_counter()) + 0.001, self._sweep)
+        self._sweeper = self._loop.call_later(max(0.0, deadline - time.perf_counter()) + 0.001, self._sweep)
 
     def _sweep(self) -> None:
         """Answer what has waited too long; its prediction, if it still comes, is dropped."""

@@ -79,6 +79,9 @@ class Monitor:
 
     def flush(self) -> None:
         """Count all that waits, at once: at the end."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         while self._queue:
             self._count_slice()
 

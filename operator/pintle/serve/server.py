@@ -29,6 +29,7 @@ from pintle.serve.internal import InternalApp
 from pintle.serve.libraries import FULL_IMAGE
 from pintle.serve.metrics import Metrics
 from pintle.serve.models import Model, load_model
+from pintle.serve.rehearsal import rehearse
 from pintle.serve.report import Refusal, log
 from pintle.serve.settings import Settings
 from pintle.serve.warmup import prove
@@ -72,17 +73,14 @@ class ServerProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._handler = Handler(settings, Metrics(settings.identity))
-        self._inference = self._listener(InferenceApp(self._handler), self._front())
+        self._inference = self._inference_listener(self._handler)
         self._metrics = self._listener(InternalApp(self._handler), "httptools")
         self._stopping = asyncio.Event()
         self._started = time.perf_counter()
 
-    def _front(self) -> Any:
-        """What makes the connections of the inference port."""
-        if is_usable():
-            return Front(self._handler)
-        log("no fast path", "warning", uvicorn=uvicorn.__version__)
-        return "httptools"
+    def _inference_listener(self, handler: Handler) -> Listener:
+        """With the fast path, where this uvicorn allows it."""
+        return self._listener(InferenceApp(handler), Front(handler) if is_usable() else "httptools")
 
     def _listener(self, app: InferenceApp | InternalApp, connections: Any) -> Listener:
         settings = self._settings
@@ -118,6 +116,8 @@ class ServerProcess:
             return report.refuse(PHASE, refusal)
         if grpc is not None:
             ports["grpc"] = grpc.port
+        if not is_usable():
+            log("no fast path", "warning", uvicorn=uvicorn.__version__)
         log("listening", **ports)
         serving = [
             asyncio.create_task(self._inference.serve([inference])),
@@ -163,6 +163,7 @@ class ServerProcess:
         artifact, model, difference = await asyncio.to_thread(prepare, self._settings)
         if self._stopping.is_set():
             return
+        await self._rehearse(artifact, model)
         self._handler.serve(artifact, model)
         # What is there now stays: the collector need not look at it again whenever requests have made some garbage.
         gc.collect()
@@ -178,6 +179,18 @@ class ServerProcess:
             maxDifference=difference,
             profile=None if artifact.profile is None else artifact.profile.profile,
         )
+
+    async def _rehearse(self, artifact: Artifact, model: Model) -> None:
+        """Requests through a copy of all that stands between a socket and the model."""
+        handler = Handler(self._settings, Metrics(self._settings.identity))
+        handler.serve(artifact, model)
+        copy = self._inference_listener(handler)
+        copy.config.load()
+        connection: Any = copy.config.http_protocol_class
+        try:
+            await rehearse(lambda: connection(copy.config, copy.server_state, {}), artifact.example)
+        finally:
+            handler.close()
 
     async def _drain(self) -> None:
         """Not ready any more, but answering, until whoever balances the load has noticed."""

@@ -59,10 +59,14 @@ class Server:
         self._config.load()
         self._make: Any = Front(handler) if fast else HttpToolsProtocol
 
+    def protocol(self) -> Any:
+        """One that waits for its transport."""
+        return self._make(self._config, self.state, {})
+
     def connect(self) -> tuple[Any, Wire]:
         """A protocol and its transport."""
         wire = Wire()
-        protocol = self._make(self._config, self.state, {})
+        protocol = self.protocol()
         protocol.connection_made(wire)
         return protocol, wire
 
