@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.following import Followed, Statuses
+from bench.words import Words
 from e2e.cluster.access import access
 from e2e.images import runner_image
 from e2e.kubectl import Kubectl
@@ -38,9 +39,9 @@ def arena(prefix: str, versions: Sequence[Made], deployments: int, **spec: Any) 
     """`deployments` ModelDeployments of one model that serve the first version; `spec` as in Rolling.apply."""
     doors = access()
     world = World(doors.kubeconfig, doors.gateway, doors.prometheus)
-    with namespace(doors.kubeconfig, prefix) as kube, Statuses(kube) as statuses:
+    with namespace(doors.kubeconfig, prefix) as kube, Statuses(kube) as statuses, Words(kube) as words:
         load_versions(kube, runner_image(), versions)
-        found = [Followed(kube, world, f"d{number}", statuses) for number in range(deployments)]
+        found = [Followed(kube, world, f"d{number}", statuses, words) for number in range(deployments)]
         for rolling in found:
             rolling.apply(versions[0].version, **spec)
         for rolling in found:

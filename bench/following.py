@@ -1,4 +1,4 @@
-"""The status of every deployment of a namespace by one watch: a look of a bench takes nothing from what it measures."""
+"""The deployments of a namespace by one watch and one proxy: a bench takes nothing from what it measures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bench.words import Words
 from e2e.kubectl import Kubectl, patience
-from e2e.tests.rolling import Rolling
+from e2e.tests.rolling import ACTION, Rolling
 from e2e.tests.routes import objects_in
 
 Obj = dict[str, Any]
@@ -64,9 +65,10 @@ class Statuses:
 
 @dataclass(frozen=True)
 class Followed(Rolling):
-    """A deployment that is looked at through the watch."""
+    """A deployment that is looked at through the watch, and spoken to through the proxy."""
 
     statuses: Statuses | None = None
+    words: Words | None = None
 
     def status(self) -> Obj:
         return super().status() if self.statuses is None else self.statuses.of(self.name)
@@ -77,3 +79,9 @@ class Followed(Rolling):
         if not self.statuses.until(self.name, met, patience(seconds)):
             raise AssertionError(f"{self.name}: not {what} after {seconds} s: {json.dumps(self.status(), indent=1)}")
         return self.status()
+
+    def annotate(self, word: str) -> None:
+        if self.words is None:
+            super().annotate(word)
+        else:
+            self.words.annotate(self.name, {ACTION: word})

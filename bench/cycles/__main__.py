@@ -25,24 +25,27 @@ STEPS = [{"weight": 20, "minSeconds": 0}, {"weight": 50, "minSeconds": 0}, {"pau
 ROLLOUT = {"sensitivity": "Fast", "steps": STEPS, "deadlineSeconds": 3600}
 GUARD = {"seconds": 3600, "holdbackWeight": 10}
 PER_SECOND = 20
+ANSWERS = 3
+"""Of the canary before a person's next word: what it sets going is not to fall on the first answer."""
 
 
-def complete(rolling: Rolling, number: int) -> str:
+def complete(rolling: Rolling, load: Load, number: int) -> str:
     """A canary with new pods, promoted fully, then aborted in its guard; its revision."""
     env = [{"name": "ROUND", "value": str(number)}]
     rolling.apply(2, rollout=ROLLOUT, guard=GUARD, runtime={"env": env})
-    rolling.until_canary(2)
-    return forth_and_back(rolling)
+    return forth_and_back(rolling, load)
 
 
-def warm(rolling: Rolling, revision: str) -> str:
+def warm(rolling: Rolling, load: Load, revision: str) -> str:
     """The revision that was just refused is tried again while its pods are there."""
     rolling.act("retry", revision=revision)
+    return forth_and_back(rolling, load)
+
+
+def forth_and_back(rolling: Rolling, load: Load) -> str:
+    before = load.versions["2"]
     rolling.until_canary(2)
-    return forth_and_back(rolling)
-
-
-def forth_and_back(rolling: Rolling) -> str:
+    load.wait_for_answers("2", before + ANSWERS)
     canary = str(rolling.status()["canary"]["revision"])
     rolling.act("promote-fully", revision=canary)
     rolling.until("in the guard", lambda s: (s.get("rollout") or {}).get("state") == "Guard", seconds=60)
@@ -52,16 +55,19 @@ def forth_and_back(rolling: Rolling) -> str:
     return canary
 
 
-def work(rolling: Rolling, cycles: int, every: int, done: Checkpoint, errors: list[str]) -> None:
-    """`cycles` cycles on one deployment; every `every`-th is a complete one."""
+def work(rolling: Rolling, cycles: int, every: int, offset: int, done: Checkpoint, errors: list[str]) -> None:
+    """`cycles` cycles on one deployment; the first and every `every`-th is a complete one, counted from `offset`.
+
+    Deployments have different offsets: pods of one that start are not to be what the first answer of another waits for.
+    """
     with Load(f"{rolling.url}/predict", _rows(), per_second=PER_SECOND, limit_seconds=4 * 3600) as load:
         load.wait_for_version("1")
         revision = ""
         for number in range(cycles):
-            kind = "complete" if number % every == 0 else "warm"
+            kind = "complete" if number == 0 or (number + offset) % every == 0 else "warm"
             started, failed, before = time.monotonic(), len(load.failures), len(load.took)
             try:
-                revision = complete(rolling, number) if kind == "complete" else warm(rolling, revision)
+                revision = complete(rolling, load, number) if kind == "complete" else warm(rolling, load, revision)
             except Exception as error:
                 errors.append(f"{rolling.name} cycle {number}: {str(error)[:600]}")
                 return
@@ -105,7 +111,10 @@ def main() -> int:
         with arena("cycles", [Made(1), Made(2)], options.deployments, rollout=ROLLOUT, guard=GUARD) as found:
             each = -(-left // len(found))
             threads = [
-                threading.Thread(target=work, args=(rolling, each, options.every, done, errors)) for rolling in found
+                threading.Thread(
+                    target=work, args=(rolling, each, options.every, index * options.every // len(found), done, errors)
+                )
+                for index, rolling in enumerate(found)
             ]
             for thread in threads:
                 thread.start()

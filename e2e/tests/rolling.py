@@ -26,6 +26,7 @@ ROLLOUT: Obj = {
     "deadlineSeconds": 600,
 }
 GUARD: Obj = {"seconds": 10, "holdbackWeight": 20}
+ACTION = "pintle.dev/action"
 POLL_SECONDS = 1.0
 """A look is a kubectl process: oftener, the tests would take the processor from what they test."""
 
@@ -152,5 +153,8 @@ class Rolling:
 
     def act(self, verb: str, **more: Any) -> None:
         """A person's word, as `kubectl annotate` writes it."""
-        word = json.dumps({"verb": verb, "id": f"{verb}-{time.time_ns()}", "by": "tester", **more})
-        self.kube.run("annotate", "mdep", self.name, f"pintle.dev/action={word}", "--overwrite")
+        self.annotate(json.dumps({"verb": verb, "id": f"{verb}-{time.time_ns()}", "by": "tester", **more}))
+
+    def annotate(self, word: str) -> None:
+        """Writes the action's annotation."""
+        self.kube.run("annotate", "mdep", self.name, f"{ACTION}={word}", "--overwrite")
