@@ -1,6 +1,6 @@
-"""A KServe model server (V1) with the model of the bench, in an environment of its own: scikit-learn or onnxruntime.
+"""A KServe model server (V1) with the model of the bench, in an environment of its own.
 
-python kserve_model.py FOLDER sklearn|onnx
+python kserve_model.py FOLDER sklearn|onnx|xgboost|lightgbm
 """
 
 from __future__ import annotations
@@ -11,24 +11,15 @@ from typing import Any
 
 import kserve
 import numpy as np
+from runtimes import load
 
 
 class Delays(kserve.Model):
-    """Instances are rows; predictions are classes, and with onnxruntime what the session gives."""
+    """Instances are rows; predictions are what the runtime gives."""
 
     def __init__(self, folder: Path, runtime: str) -> None:
         super().__init__("delays")
-        if runtime == "onnx":
-            import onnxruntime
-
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = options.inter_op_num_threads = 1
-            session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
-            self._run = lambda rows: session.run(["probabilities"], {"X": rows})[0]
-        else:
-            import joblib
-
-            self._run = joblib.load(folder / "model.joblib").predict
+        self._run = load(folder, runtime)
         self.ready = True
 
     async def predict(self, payload: dict[str, Any], headers: Any = None, response_headers: Any = None) -> Any:
