@@ -28,14 +28,14 @@ def _named(values: np.ndarray) -> dict[str, Any]:
     return {"rows": [dict(zip(names, row, strict=True)) for row in values.tolist()]}
 
 
-def _tensors(values: np.ndarray) -> dict[str, Any]:
-    matrix = {"name": "X", "shape": list(values.shape), "datatype": "FP32", "data": values.reshape(-1).tolist()}
+def _tensors(values: np.ndarray, name: str = "X") -> dict[str, Any]:
+    matrix = {"name": name, "shape": list(values.shape), "datatype": "FP32", "data": values.reshape(-1).tolist()}
     return {"inputs": [matrix]}
 
 
-def tensors(values: np.ndarray) -> bytes:
+def tensors(values: np.ndarray, name: str = "X") -> bytes:
     """An `infer` body in JSON."""
-    return json.dumps(_tensors(values), separators=(",", ":")).encode()
+    return json.dumps(_tensors(values, name), separators=(",", ":")).encode()
 
 
 def instances(values: np.ndarray) -> bytes:

@@ -122,10 +122,6 @@ def make_matrix(folder: Path, columns: int = 4, trees: int = 10) -> Path:
     onnx = to_onnx(model, values[:1], options={"zipmap": False}, target_opset=18).SerializeToString()
     names = [f"f{index}" for index in range(columns)]
     rows = [dict(zip(names, row, strict=True)) for row in values[:20].astype(float).tolist()]
-    features = []
-    for index, name in enumerate(names):
-        edges = np.quantile(values[:, index], np.arange(1, 10) / 10).astype(np.float32).astype(float).tolist()
-        features.append(profiled({"name": name, "type": "Number", "edges": edges}, values[:, index].tolist()))
     return write(
         folder,
         {"model.onnx": onnx},
@@ -134,8 +130,17 @@ def make_matrix(folder: Path, columns: int = 4, trees: int = 10) -> Path:
         inputs="Matrix",
         features=[{"name": name, "type": "Number", "required": False} for name in names],
         example={"rows": rows, "answers": model.predict_proba(values[:20])[:, 1].tolist()},
-        profile=with_outputs(features, model.predict_proba(values)[:, 1]),
+        profile=matrix_profile(values, model.predict_proba(values)[:, 1]),
     )
+
+
+def matrix_profile(values: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """A profile over number columns f0, f1, ... in tenths, and of the scores."""
+    features = []
+    for index, column in enumerate(values.T):
+        edges = np.quantile(column, np.arange(1, 10) / 10).astype(np.float32).astype(float).tolist()
+        features.append(profiled({"name": f"f{index}", "type": "Number", "edges": edges}, column.tolist()))
+    return with_outputs(features, scores)
 
 
 def column_onnx(model: Any, classifier: bool) -> bytes:
