@@ -2,7 +2,8 @@
 
 mlserver as it comes, and with its adaptive batching. KServe with a model class. BentoML with a method for one request,
 and with a batchable one; its environment has uvloop and httptools besides, which uvicorn takes where they are. LitServe
-with its fast queue, for single requests and for batches. One worker each, no access log, on loopback only.
+with its fast queue, for single requests and for batches. One worker each, no access log, on loopback; only KServe has
+no setting for its address and listens on all.
 """
 
 from __future__ import annotations
