@@ -1,6 +1,6 @@
 """The queue of keys to look at: each key once, one worker at a time per key, delays, and back-off after failures.
 
-add ──> waiting ──(worker free)──> running ──> done
+add ──> waiting ──(worker free)──> running ──> done      urgent ones before all that wait
          ^   ^                        │ added meanwhile: waiting again
          │   └────────────────────────┘
    delayed (heap by due time; an earlier date replaces a later one)
@@ -16,6 +16,9 @@ from collections.abc import Awaitable, Callable
 from pintle.core.plan import Key
 from pintle.ports.clock import Backoff, Clock
 
+URGENT, USUAL, LAST = 0, 1, 2
+END = (-1, 0, None)
+
 
 class KeyedQueue:
     """Keys to look at. `take` and `done` are for workers, the rest for everybody on the event loop."""
@@ -23,10 +26,11 @@ class KeyedQueue:
     def __init__(self, clock: Clock, backoff: Backoff) -> None:
         self._clock = clock
         self._backoff = backoff
-        self._waiting: set[Key] = set()
-        self._line: asyncio.Queue[Key | None] = asyncio.Queue()
+        self._waiting: dict[Key, int] = {}
+        """With the rank of its place in the line; a place of another rank is passed over when its turn comes."""
+        self._line: asyncio.PriorityQueue[tuple[int, int, Key | None]] = asyncio.PriorityQueue()
         self._running: dict[Key, float] = {}
-        self._again: set[Key] = set()
+        self._again: dict[Key, bool] = {}
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._order = itertools.count()
@@ -34,15 +38,19 @@ class KeyedQueue:
         self._rescheduled = asyncio.Event()
         self._closed = False
 
-    def add(self, key: Key) -> None:
-        """Look at it as soon as a worker is free. Adding what waits already changes nothing."""
+    def add(self, key: Key, urgent: bool = False) -> None:
+        """Look at it as soon as a worker is free, if `urgent` before all that are not.
+
+        Adding what waits already changes at most its place.
+        """
         # A date's entry in the heap stays and is passed over when its time comes.
         self._due.pop(key, None)
+        rank = URGENT if urgent else USUAL
         if key in self._running:
-            self._again.add(key)
-        elif key not in self._waiting:
-            self._waiting.add(key)
-            self._line.put_nowait(key)
+            self._again[key] = urgent or self._again.get(key, False)
+        elif rank < self._waiting.get(key, LAST):
+            self._waiting[key] = rank
+            self._line.put_nowait((rank, next(self._order), key))
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Look at it not later than this; the earliest of several dates counts."""
@@ -68,26 +76,27 @@ class KeyedQueue:
         return self._failures.get(key, 0)
 
     async def take(self) -> Key | None:
-        """The key that has waited longest, or None when the queue is closed. Follow it with `done`."""
-        key = await self._line.get()
-        if key is None or self._closed:
-            self._line.put_nowait(None)
-            return None
-        self._waiting.discard(key)
-        self._running[key] = self._clock.monotonic()
-        return key
+        """Of the most urgent keys the one that has waited longest, or None when closed. Follow it with `done`."""
+        while True:
+            rank, _, key = await self._line.get()
+            if key is None or self._closed:
+                self._line.put_nowait(END)
+                return None
+            if self._waiting.get(key) == rank:
+                del self._waiting[key]
+                self._running[key] = self._clock.monotonic()
+                return key
 
     def done(self, key: Key) -> None:
         """The worker is through with it."""
         del self._running[key]
         if key in self._again:
-            self._again.discard(key)
-            self.add(key)
+            self.add(key, self._again.pop(key))
 
     def close(self) -> None:
         """No key is handed out any more; those that run go on."""
         self._closed = True
-        self._line.put_nowait(None)
+        self._line.put_nowait(END)
         self._rescheduled.set()
 
     async def keep_dates(self) -> None:

@@ -33,6 +33,33 @@ async def test_a_key_that_waits_is_not_queued_twice(queue: KeyedQueue) -> None:
     assert queue.depth() == 0
 
 
+async def test_urgent_keys_come_before_all_that_wait(queue: KeyedQueue) -> None:
+    """Also one that waits already; and none of them twice."""
+    others = [Key("TrainingJob", "team", f"c{number}") for number in range(3)]
+    for key in (*others, A):
+        queue.add(key)
+    queue.add(B, urgent=True)
+    queue.add(A, urgent=True)
+    queue.add(A)
+    assert queue.depth() == 5
+    assert [await queue.take() for _ in range(5)] == [B, A, *others]
+    assert queue.depth() == 0
+
+
+async def test_what_becomes_urgent_during_its_look_is_next(queue: KeyedQueue) -> None:
+    """A verdict that changes while the deployment is being looked at does not wait behind others."""
+    queue.add(A)
+    await queue.take()
+    queue.add(B)
+    queue.add(A, urgent=True)
+    queue.add(A)
+    queue.done(A)
+    assert await queue.take() == A
+    queue.done(A)
+    queue.add(A)
+    assert [await queue.take() for _ in range(2)] == [B, A]
+
+
 async def test_a_key_is_never_looked_at_by_two_workers_at_once(queue: KeyedQueue) -> None:
     """What arrives during a look makes one more look, after it."""
     running, most, looks = 0, 0, 0

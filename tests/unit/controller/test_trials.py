@@ -50,8 +50,11 @@ def key(name: str = "web", namespace: str = "team") -> Key:
 class Bench:
     """A watcher on a world with virtual time. Servers of both revisions of each name exist before the origin."""
 
-    def __init__(self, *names: str, features: tuple[str, ...] = (), rollout: Rollout | None = None) -> None:
+    def __init__(
+        self, *names: str, features: tuple[str, ...] = (), rollout: Rollout | None = None, scrape: float = 1.0
+    ) -> None:
         self.clock = VirtualClock()
+        self.policy = replace(POLICY, scrape=timedelta(seconds=scrape))
         self.names = names or ("web",)
         servers = [
             Server(name, revision, features=features) for name in self.names for revision in (STABLE, CANARY_REVISION)
@@ -69,7 +72,7 @@ class Bench:
         return self.clock.now().timestamp()
 
     def new_watcher(self) -> TrialWatcher:
-        return TrialWatcher(self.world, self.clock, self.queue, POLICY, self.metrics, 0.5)
+        return TrialWatcher(self.world, self.clock, self.queue, self.policy, self.metrics, 0.5)
 
     def spec(self, name: str = "web", namespace: str = "team", **changes: Any) -> TrialSpec:
         pods = tuple(
@@ -117,9 +120,9 @@ class Bench:
         """The keys that wait for a look, taken."""
         found = set()
         while self.queue.depth():
-            taken = self.queue._line.get_nowait()
+            _, _, taken = self.queue._line.get_nowait()
             assert taken is not None
-            self.queue._waiting.discard(taken)
+            self.queue._waiting.pop(taken, None)
             found.add(taken)
         return found
 
@@ -139,7 +142,8 @@ async def test_a_bad_canary_is_queued_by_the_look_that_sees_it() -> None:
             bench.drain()
             await bench.live(1, BAD)
             seconds += 1
-        assert bench.drain() == {key()}
+        bench.queue.add(key("api"))
+        assert await bench.queue.take() == key(), "and before those for which nothing has changed"
         assert seconds <= 10
         (errors,) = bench.judgement().failing
     assert (errors.name, errors.control.bad) == ("errors", 0)
@@ -414,3 +418,40 @@ async def test_a_process_that_takes_over_asks_a_query_for_what_made_it_fail() ->
         await bench.live(1, GOOD)
         assert bench.judgement().verdict == FAIL
     assert [at - bench.origin for _, at in bench.world.moments] == [85, 90, 95, 100][-len(bench.world.moments) :]
+
+
+async def test_only_what_is_due_is_asked_for() -> None:
+    """Looks every half second, scrapes every ten: each trial is fetched once a scrape, and judged no later."""
+    bench = Bench("web", "api", scrape=10.0)
+    async with bench.running():
+        await bench.begin()
+        bench.world.asked.clear()
+        await bench.live(60, GOOD)
+        fast = [selector for selector in bench.world.asked if "duration" in selector]
+        assert 5 <= len(fast) <= 7
+        assert bench.judgement().at >= bench.now - 20
+
+
+async def test_pods_that_fail_are_judged_before_the_next_scrape() -> None:
+    """A restart is seen by the watch of pods: nobody waits for counters."""
+    bench = Bench(scrape=30.0)
+    async with bench.running():
+        await bench.begin()
+        await bench.live(31, GOOD)
+        bench.world.asked.clear()
+        restarted = tuple(replace(pod, restarts=40) for pod in bench.spec().pods if pod.revision == CANARY_REVISION)
+        bench.observe(pods=restarted)
+        await bench.live(1, GOOD)
+        assert [selector for selector in bench.world.asked if "duration" in selector] == []
+        assert [test.name for test in bench.judgement().failing] == ["restarts"]
+
+
+async def test_gauges_that_hardly_change_are_asked_for_again() -> None:
+    """Also where a trial is due in the same looks as ever."""
+    bench = Bench(features=("temp",), scrape=30.0)
+    async with bench.running():
+        await bench.begin()
+        await bench.live(120, GOOD)
+        bench.world.asked.clear()
+        await bench.live(90, GOOD)
+        assert sum("reference" in selector for selector in bench.world.asked) >= 2

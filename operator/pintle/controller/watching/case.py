@@ -36,6 +36,10 @@ class Case:
     said_at: float = float("-inf")
     """When that was (monotonic)."""
     loaded_at: float = 0.0
+    reference_at: float = float("-inf")
+    """When the gauges that hardly change were last asked for (monotonic)."""
+    pods_seen: bool = False
+    """Whether its pods were looked at since it was last judged."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property

@@ -1,7 +1,7 @@
-"""Judges the rollouts and guards that go on: two looks at Prometheus, each one query for all of them.
+"""Judges the rollouts and guards that go on: two looks at Prometheus, each one query for all that are due.
 
 observe ──> new ──(its past is read)──> live ──(another rollout, or none)──> gone
-                     ^ error: again        │ every look: fed, judged; queued when what matters has changed
+                     ^ error: again        │ due once a scrape: fed, judged; queued when what matters has changed
                      └─────────────────────┘ a fault of ours with one: begun anew, the others go on
 
 What is known is in memory only. A process that takes over reads it from Prometheus, to the same verdicts.
@@ -39,6 +39,8 @@ logger = logging.getLogger("pintle.trials")
 SLOW_SECONDS = 2.0
 SAY_SECONDS = 5.0
 """A judgement that goes on as it was is told this often, so that its figures in the status move on."""
+SAYS_PER_SECOND = 5
+"""Of all trials together: with many, each is told of less often."""
 DOWN_SECONDS = 5.0
 """Without an answer for so long (or for three scrapes), Prometheus is down."""
 WINDOW_SAMPLES = 60
@@ -46,9 +48,9 @@ WINDOW_SAMPLES = 60
 OVERLAP_SAMPLES = 2
 LEAST_OVERLAP = 2.0
 """Seconds; a scrape may take as long as its interval, and carries the time of its start."""
-REFERENCE_EVERY = 15
-"""Slow looks; and at each while a trial is young: its pods may not have been scraped at its start."""
+REFERENCE_SECONDS = 30.0
 YOUNG_SECONDS = 60.0
+"""So long the gauges of the reference are asked for at each slow look: pods may not have been scraped at the start."""
 LOADS = 2
 RELOAD_SECONDS = 2.0
 BROKEN_SECONDS = 10.0
@@ -64,6 +66,7 @@ class Pace:
     name: str
     seconds: float
     selector: Callable[[list[Case]], str]
+    due: Callable[[Pair], float]
     until: Callable[[Pair], float]
     feed: Callable[[Pair, Iterable[RawSeries], float], None]
 
@@ -91,11 +94,24 @@ class TrialWatcher:
         self._loads = asyncio.Semaphore(LOADS)
         self._running = False
         self._down = ""
-        self._answered = clock.monotonic()
-        self._slow_looks = 0
+        self._failing_since: float | None = None
         self._paces = (
-            Pace("fast", look_seconds, self._fast_selector, lambda pair: pair.fast_until, Pair.feed_fast),
-            Pace("slow", SLOW_SECONDS, self._slow_selector, lambda pair: pair.slow_until, Pair.feed_slow),
+            Pace(
+                "fast",
+                look_seconds,
+                self._fast_selector,
+                lambda pair: pair.fast_due,
+                lambda pair: pair.fast_until,
+                Pair.feed_fast,
+            ),
+            Pace(
+                "slow",
+                SLOW_SECONDS,
+                self._slow_selector,
+                lambda pair: pair.slow_due,
+                lambda pair: pair.slow_until,
+                Pair.feed_slow,
+            ),
         )
 
     def judgement(self, key: Key) -> Judgement | None:
@@ -133,6 +149,7 @@ class TrialWatcher:
             self._begin(known)
         known.spec = spec
         known.ledger.update(spec.pods, leaving(observed.pods), now.timestamp())
+        known.pods_seen = True
         self._metrics.trials.set(len(self._cases))
 
     def gone(self, key: Key) -> None:
@@ -145,7 +162,7 @@ class TrialWatcher:
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`."""
         self._running = True
-        self._answered = self._clock.monotonic()
+        self._failing_since = None
         for case in self._cases.values():
             self._begin(case)
         try:
@@ -175,23 +192,35 @@ class TrialWatcher:
             await self._clock.wait(stop, 0.0 if behind else max(pace.seconds - took, pace.seconds / 10))
 
     async def _look(self, pace: Pace) -> bool:
-        """One query, fed to all live trials. True when they are behind and the next should follow at once."""
-        cases = [case for case in self._cases.values() if case.pair is not None]
-        if not cases:
-            return False
+        """One query, fed to all trials that are due. True when they are behind and the next should follow at once.
+
+        Samples that come before a trial is due change nothing yet: with a hundred trials most of the answer would be
+        what is known already.
+        """
         now = self._clock.now().timestamp()
-        since = min(pace.until(case.pair) for case in cases if case.pair is not None)
-        at = min(now, since + WINDOW_SAMPLES * self._grid)
-        overlap = max(OVERLAP_SAMPLES * self._grid, LEAST_OVERLAP)
-        series = await self._sources[pace.name].raw(pace.selector(cases), at - since + overlap, at)
-        self._succeeded()
-        found = _by_deployment(series)
+        live = [case for case in self._cases.values() if case.pair is not None]
+        cases = [case for case in live if case.pair is not None and pace.due(case.pair) <= now]
+        at = now
+        if cases:
+            since = min(pace.until(case.pair) for case in cases if case.pair is not None)
+            at = min(now, since + WINDOW_SAMPLES * self._grid)
+            overlap = max(OVERLAP_SAMPLES * self._grid, LEAST_OVERLAP)
+            series = await self._sources[pace.name].raw(pace.selector(cases), at - since + overlap, at)
+            self._succeeded()
+            await self._feed_all(cases, pace, _by_deployment(series), at)
+        for case in live:
+            if case.pods_seen:
+                self._heard(case)
+        return at < now
+
+    async def _feed_all(
+        self, cases: list[Case], pace: Pace, found: Mapping[tuple[str, str], list[RawSeries]], at: float
+    ) -> None:
         for number, case in enumerate(cases):
             if self._cases.get(case.key) is case and case.pair is not None:
                 self._feed(case, pace, case.pair, found.get((case.spec.namespace, case.spec.deployment), []), at)
             if number % TURN_CASES == TURN_CASES - 1:
                 await asyncio.sleep(0)
-        return at < now
 
     def _feed(self, case: Case, pace: Pace, pair: Pair, series: list[RawSeries], at: float) -> None:
         try:
@@ -207,31 +236,41 @@ class TrialWatcher:
     def _say(self, case: Case, at: float) -> None:
         """Judge; have the deployment looked at where that changes something, and now and then anyway."""
         said = gist(case.judge(at))
+        case.pods_seen = False
         now = self._clock.monotonic()
-        if said != case.said or now - case.said_at >= SAY_SECONDS:
+        if said != case.said or now - case.said_at >= max(SAY_SECONDS, len(self._cases) / SAYS_PER_SECOND):
+            # A rollback does not wait behind figures that have moved on.
+            self._queue.add(case.key, urgent=said != case.said)
             case.said, case.said_at = said, now
-            self._queue.add(case.key)
 
     def _fast_selector(self, cases: list[Case]) -> str:
         limits = {case.pair.slow_seconds for case in cases if case.pair is not None}
         return selectors.fast(_pairs(cases), limits)
 
     def _slow_selector(self, cases: list[Case]) -> str:
-        self._slow_looks += 1
-        young = any(self._clock.monotonic() - case.loaded_at < YOUNG_SECONDS for case in cases)
-        return selectors.slow(_pairs(cases), young or self._slow_looks % REFERENCE_EVERY == 0)
+        now = self._clock.monotonic()
+        wanted = any(
+            now - case.loaded_at < YOUNG_SECONDS or now - case.reference_at >= REFERENCE_SECONDS for case in cases
+        )
+        if wanted:
+            for case in cases:
+                case.reference_at = now
+        return selectors.slow(_pairs(cases), wanted)
 
     # -- Prometheus goes and comes -------------------------------------------------------------------------------------
 
     def _failed(self, message: str) -> None:
-        silent = self._clock.monotonic() - self._answered
+        now = self._clock.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+        silent = now - self._failing_since
         if silent >= min(DOWN_SECONDS, 3 * self._grid) and not self._down:
             logger.warning("nothing can be judged: %s", message)
             self._down = message
             self._wake_all()
 
     def _succeeded(self) -> None:
-        self._answered = self._clock.monotonic()
+        self._failing_since = None
         if self._down:
             logger.info("Prometheus answers again")
             self._down = ""

@@ -92,6 +92,11 @@ class Trial:
         """End of the last closed block; the origin before there is one."""
         return self.origin + self._blocks.closed * self.settings.grid_seconds
 
+    @property
+    def due(self) -> float:
+        """From when on the next block can be closed, in unix seconds: nothing fed before can change a verdict."""
+        return self._blocks.end(self._blocks.closed) + self._lag
+
     def feed(self, series: Iterable[RawSeries], until: float) -> None:
         """Take raw samples and close the blocks that are complete.
 
@@ -103,7 +108,7 @@ class Trial:
             if item.metric in (names.FEATURE_REFERENCE_RATIO, names.FEEDBACK_LOSS_SCALE):
                 self._refer(item)
         self._blocks.feed(given)
-        while self._blocks.end(self._blocks.closed) + self._lag <= until:
+        while self.due <= until:
             block = self._blocks.closed
             grown = self._blocks.take(block)
             if grown is None:

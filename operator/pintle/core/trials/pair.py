@@ -35,6 +35,16 @@ class Pair:
         """The limit of the durations that is read."""
         return self._fast.slow_seconds
 
+    @property
+    def fast_due(self) -> float:
+        """From when on `feed_fast` can change what is judged, in unix seconds."""
+        return self._fast.due
+
+    @property
+    def slow_due(self) -> float:
+        """From when on `feed_slow` can."""
+        return self._slow.due
+
     def feed_fast(self, series: Iterable[RawSeries], until: float) -> None:
         """Series of `selectors.FAST`, with all samples up to `until` that were not fed before."""
         self._fast.feed(series, until)
