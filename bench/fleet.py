@@ -9,8 +9,7 @@ metrics, which Prometheus scrapes from one process here.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,10 +26,12 @@ from tests.integration.scraped import Exporter, ScrapedPod, ScrapingPrometheus, 
 from tests.integration.test_watching import EVEN, profile
 
 FEATURES = 30
-GATEWAY = {"gateway": {"parentRefs": [{"name": "web"}]}}
+GATEWAY = "web"
 ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 STEPS = [{"weight": 20, "minSeconds": 0}, {"pause": True}]
 PATIENCE = 300.0
+STAND_IN_SECONDS = 3.0
+"""Between two looks of the stand-in: it lists all that there is, which takes from the machine what is measured."""
 MOMENT = 0.5
 """Seconds between two moments of traffic."""
 
@@ -62,15 +63,18 @@ class Fleet:
         """Deployment -> shares of the bins of its first feature, where they are not those of the training data."""
         self.bad: dict[str, float] = {}
         """Deployment -> share of failed requests at its canary."""
-        self.first_bad: dict[str, float] = {}
-        """Deployment -> when the canary first failed since that was asked for, in unix seconds."""
+        self.live: set[str] = set()
+        """Deployments whose requests come from outside: nothing is made up for them."""
+        self.on_pod: Callable[[str, str, ScrapedPod], None] = lambda service, name, pod: None
+        """Called with Service, deployment and pod of every revision that is new."""
         self._records: dict[str, Record] = {}
 
     def begin(self, names: list[str], **spec: Any) -> None:
         """Deployments that serve version 1 of their models and have traffic. `spec` as in model_deployment()."""
         self.names += names
         for name in names:
-            self.space.create(model_deployment(name, traffic=GATEWAY, **spec))
+            gateway = {"parentRefs": [{"name": GATEWAY}], "path": f"/{name}"}
+            self.space.create(model_deployment(name, traffic={"gateway": gateway}, **spec))
         eventually(self._all_serve, PATIENCE, 1.0)
         self.look()
 
@@ -87,9 +91,11 @@ class Fleet:
         """A moment of traffic: each revision's share of the rows, drawn from what it was trained on."""
         share = EVEN / EVEN.sum()
         for name, weights in list(self._weights.items()):
+            if name in self.live:
+                continue
             for revision, weight in weights.items():
                 pod, rows = self._pods[name, revision], round(self._rows * weight / 100)
-                failed = self._failed(name, revision, rows)
+                failed = self.failed(name, revision, rows)
                 pod.answer(ok=rows - failed, bad=failed)
                 rows -= failed
                 drawn = [self._random.multinomial(rows, self.bins.get(name, share))]
@@ -97,15 +103,12 @@ class Fleet:
                 counts = np.concatenate(drawn)
                 pod.metrics.bins[: len(counts)] += counts
 
-    def record(self, name: str) -> Record:
-        """What the route of a deployment says, as of the last look."""
-        return self._records[name]
-
-    def _failed(self, name: str, revision: str, rows: int) -> int:
-        if name not in self.bad or revision != self._records[name].canary:
+    def failed(self, name: str, revision: str, rows: int) -> int:
+        """How many of the rows that this revision answers now fail."""
+        share = self.bad.get(name, 0.0)
+        if not share or revision != self._records[name].canary:
             return 0
-        self.first_bad.setdefault(name, time.time())
-        return int(self._random.binomial(rows, self.bad[name]))
+        return int(self._random.binomial(rows, share))
 
     def look(self) -> None:
         """Pods for Deployments that are new; weights as the routes say. To be called when something has changed."""
@@ -113,12 +116,22 @@ class Fleet:
             revision = deployment["metadata"]["labels"][LABEL_REVISION]
             name = deployment["metadata"]["labels"]["pintle.dev/deployment"]
             if (name, revision) not in self._pods:
-                self._pods[name, revision] = self._pod(deployment, name, revision)
+                made = self._pods[name, revision] = self._pod(deployment, name, revision)
+                self.on_pod(deployment["metadata"]["name"], name, made)
         for route in self.space.list(*ROUTE):
-            name = route["metadata"]["name"]
-            record = Record.from_json((route["metadata"].get("annotations") or {}).get(ANNOTATION_ROLLOUT)) or Record()
-            self._records[name] = record
-            self._weights[name] = {one: weight for one, weight in record.weights.items() if (name, one) in self._pods}
+            self._learn(route)
+
+    def look_at(self, names: Iterable[str]) -> list[Record]:
+        """What the routes of these say now, learnt. Of all of them it would take much from what is measured."""
+        for name in names:
+            self._learn(self.space.get(*ROUTE, name) or {"metadata": {"name": name}})
+        return [self._records[name] for name in names]
+
+    def _learn(self, route: Mapping[str, Any]) -> None:
+        name = route["metadata"]["name"]
+        record = Record.from_json((route["metadata"].get("annotations") or {}).get(ANNOTATION_ROLLOUT)) or Record()
+        self._records[name] = record
+        self._weights[name] = {one: weight for one, weight in record.weights.items() if (name, one) in self._pods}
 
     def _all_serve(self) -> bool:
         found = self.space.list(API_VERSION, "ModelDeployment")
@@ -147,13 +160,22 @@ class Fleet:
 
 @contextmanager
 def fleet(
-    folder: Path, space: Space, scrape: float, look: float, rows: int = 20, features: int = FEATURES
+    folder: Path,
+    space: Space,
+    scrape: float,
+    look: float,
+    rows: int = 20,
+    features: int = FEATURES,
+    accepts: bool = True,
 ) -> Iterator[Fleet]:
-    """An empty fleet; `rows` per moment and deployment, `features` of a model. `scrape` and `look` in seconds."""
+    """An empty fleet; `rows` per moment and deployment, `features` of a model. `scrape` and `look` in seconds.
+
+    `accepts`: routes are said to be programmed, because no gateway does it.
+    """
     with (
         Exporter() as exporter,
         ScrapingPrometheus(folder / "prometheus", exporter, scrape) as prometheus,
-        StandIn(space.rest, space.name).at_work(1.0),
+        StandIn(space.rest, space.name, routes=accepts).at_work(STAND_IN_SECONDS),
     ):
         env = {
             "PINTLE_DRAIN_SECONDS": "0.5",

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 # Plurals of the kinds that tests touch, by (apiVersion, kind).
 PLURALS = {
+    "GatewayClass": "gatewayclasses",
     "TrainingJob": "trainingjobs",
     "ModelVersion": "modelversions",
     "ModelDeployment": "modeldeployments",

@@ -156,11 +156,15 @@ class OperatorProcess:
 
 
 class StandIn:
-    """Plays the kubelet and the controllers for a namespace: sets the statuses that they would set."""
+    """Plays the kubelet and the controllers for a namespace: sets the statuses that they would set.
 
-    def __init__(self, rest: Rest, namespace: str) -> None:
+    `routes`: those of a gateway's controller, too.
+    """
+
+    def __init__(self, rest: Rest, namespace: str, routes: bool = True) -> None:
         self._rest = rest
         self._namespace = namespace
+        self._routes = routes
 
     def set_status(self, body: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
         """Merge into the status of an object, as its controller."""
@@ -194,7 +198,7 @@ class StandIn:
         for deployment in self._all("apps/v1", "Deployment"):
             if (deployment.get("status") or {}).get("observedGeneration") != deployment["metadata"]["generation"]:
                 self._if_there(lambda deployment=deployment: self.roll_out(deployment))
-        for route in self._all("gateway.networking.k8s.io/v1", "HTTPRoute"):
+        for route in self._all("gateway.networking.k8s.io/v1", "HTTPRoute") if self._routes else ():
             self._if_there(lambda route=route: self.accept(route))
 
     def accept(self, route: dict[str, Any]) -> None:
