@@ -6,7 +6,8 @@
 - shift, still: identical versions whose rows have moved by 1 (by 0.1) standard deviation in one feature; drift is
   found (is not), and the rollout goes on
 
-Prometheus is away for a while in the middle of all of them. Error rates come from `make bench-judgement`; here every
+Slow requests and restarts are judged as dry runs: what is slow is the machine that all of them share. Prometheus is
+away for a while in the middle of all of them. Error rates come from `make bench-judgement`; here every
 verdict is shown with the canary's rows beside the median of simulated rollouts of the same rate, weight and rule.
 """
 
