@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from bench.peers.servers import Server
 from bench.report import Report
 from bench.serving.rows import instances
 
+T = TypeVar("T")
 LOCKS = sorted({name for group in GROUPS.values() for name in group.environments})
 LINE = re.compile(r"([A-Za-z0-9._-]+)==(\S+) --hash=sha256:[0-9a-f]{64}")
 
@@ -35,6 +38,20 @@ def server(name: str, **figures: list[float]) -> Server:
 
 def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def program(pid: int) -> str:
+    """The name by which it was started; empty for one that is being made or has ended."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0].decode()
+
+
+def eventually(look: Callable[[], T], met: Callable[[T], bool]) -> T:
+    """What was seen once `met` holds for it. AssertionError after ten seconds."""
+    deadline = time.monotonic() + 10
+    while not met(seen := look()):
+        assert time.monotonic() < deadline, f"still {seen}"
+        time.sleep(0.01)
+    return seen
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -155,22 +172,19 @@ def test_only_the_server_that_is_asked_runs_and_none_is_left() -> None:
     """Children too, even one with a session of its own."""
     code = "import subprocess, sys; subprocess.run(['sleep', '60'], start_new_session=True)"
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-    deadline = time.monotonic() + 10
-    while len(family(process.pid)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    members = family(process.pid)
-    assert len(members) == 2
-    pause(process.pid)
-    with awake(process.pid):
-        assert not any(state(member) == "T" for member in members)
-    while not all(state(member) == "T" for member in members) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert [state(member) for member in members] == ["T", "T"]
-    end(process)
-    while Path(f"/proc/{members[1]}").exists() and state(members[1]) != "Z" and time.monotonic() < deadline:
-        time.sleep(0.01)
+    try:
+        # Who makes a process cannot be stopped before the new one runs its own program.
+        eventually(lambda: [program(pid) for pid in family(process.pid)[1:]], lambda found: found == ["sleep"])
+        members = family(process.pid)
+        pause(process.pid)
+        with awake(process.pid):
+            assert not any(state(member) == "T" for member in members)
+        eventually(lambda: [state(member) for member in members], lambda found: found == ["T", "T"])
+    finally:
+        end(process)
     assert process.returncode is not None
-    assert not Path(f"/proc/{members[1]}").exists() or state(members[1]) == "Z"
+    child = Path(f"/proc/{members[1]}")
+    eventually(lambda: state(members[1]) if child.exists() else "", lambda found: found in ("", "Z"))
 
 
 @pytest.mark.slow
