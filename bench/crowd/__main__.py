@@ -142,16 +142,24 @@ def main() -> int:
             made.ask_for(2, made.names)
             print(f"{options.deployments} are in rollout", flush=True)
             bench = Bench(made, loads, apart, url, options.scrape)
-            while len(samples) < options.breaches:
+            failed = False
+            while len(samples) < options.breaches and not failed:
                 begin = len(samples) % options.deployments
-                samples += bench.breaches(made.names[begin : begin + options.at_once])
+                try:
+                    samples += bench.breaches(made.names[begin : begin + options.at_once])
+                except AssertionError as error:  # what was measured until then is told
+                    print(f"error: {error}\n{made.operator.log.read_text()[-4000:]}", flush=True)
+                    failed = True
+                    continue
                 for sample in samples[-options.at_once :]:
                     print("   " + ", ".join(f"{name} {value:.2f}" for name, value in sample.items()), flush=True)
                 print(f"  {len(samples)}/{options.breaches}", flush=True)
-    return told_of(samples, options)
+    if samples:
+        tell(samples, options)
+    return 1 if failed else 0
 
 
-def told_of(samples: Sequence[dict[str, float]], options: argparse.Namespace) -> int:
+def tell(samples: Sequence[dict[str, float]], options: argparse.Namespace) -> None:
     note = f"scrapes {options.scrape:g} s, looks {options.look:g} s, {options.deployments} in rollout"
     report = Report("A breach among many rollouts, from the first bad answer to the last request on the canary")
     names = {
@@ -163,7 +171,6 @@ def told_of(samples: Sequence[dict[str, float]], options: argparse.Namespace) ->
     for key, name in names.items():
         report.add_with_tail(name, "s", [sample[key] for sample in samples], note)
     report.finish(options.json)
-    return 0
 
 
 if __name__ == "__main__":
