@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pintle.contract.names import ANNOTATION_ACTION
+
 from bench.words import Words
 from e2e.kubectl import Kubectl, patience
-from e2e.tests.rolling import ACTION, Rolling
+from e2e.tests.rolling import Rolling
 from e2e.tests.routes import objects_in
 
 Obj = dict[str, Any]
@@ -84,4 +86,4 @@ class Followed(Rolling):
         if self.words is None:
             super().annotate(word)
         else:
-            self.words.annotate(self.name, {ACTION: word})
+            self.words.annotate(self.name, {ANNOTATION_ACTION: word})

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from pintle.contract.names import ANNOTATION_ACTION
 from pintle.core.rollout.record import Record
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -36,6 +37,7 @@ from bench.crowd.loads import Loads, first_and_last
 from bench.fleet import GATEWAY, Fleet, fleet
 from bench.report import Report, arguments
 from bench.rollback.observer import Subject, failures, unix
+from bench.rollback.telling import tell_times
 from tests.builders import digest
 from tests.integration.kube import Space, eventually, serving
 from tests.integration.objects import model_deployment, model_version
@@ -98,7 +100,7 @@ class Bench:
         """A person's word."""
         word = {"verb": "retry", "id": f"retry-{time.time_ns()}", "by": "bench", "revision": subject.tested}
         body = self.made.space.placed(model_deployment(subject.deployment))
-        self.made.space.rest.merge(body, {"metadata": {"annotations": {"pintle.dev/action": json.dumps(word)}}})
+        self.made.space.rest.merge(body, {"metadata": {"annotations": {ANNOTATION_ACTION: json.dumps(word)}}})
 
     def _subject(self, name: str, record: Record) -> Subject:
         origin = unix(record.course.origin)
@@ -146,12 +148,13 @@ def main() -> int:
             while len(samples) < options.breaches and not failed:
                 begin = len(samples) % options.deployments
                 try:
-                    samples += bench.breaches(made.names[begin : begin + options.at_once])
+                    found = bench.breaches(made.names[begin : begin + options.at_once])
                 except AssertionError as error:  # what was measured until then is told
                     print(f"error: {error}\n{made.operator.log.read_text()[-4000:]}", flush=True)
                     failed = True
                     continue
-                for sample in samples[-options.at_once :]:
+                samples += found
+                for sample in found:
                     print("   " + ", ".join(f"{name} {value:.2f}" for name, value in sample.items()), flush=True)
                 print(f"  {len(samples)}/{options.breaches}", flush=True)
     if samples:
@@ -162,14 +165,7 @@ def main() -> int:
 def tell(samples: Sequence[dict[str, float]], options: argparse.Namespace) -> None:
     note = f"scrapes {options.scrape:g} s, looks {options.look:g} s, {options.deployments} in rollout"
     report = Report("A breach among many rollouts, from the first bad answer to the last request on the canary")
-    names = {
-        "visible": "first bad answer -> visible in Prometheus (t0)",
-        "write": "t0 -> route write",
-        "t1": "t0 -> last request on the canary (t1)",
-        "whole": "first bad answer -> last request on the canary",
-    }
-    for key, name in names.items():
-        report.add_with_tail(name, "s", [sample[key] for sample in samples], note)
+    tell_times(report, samples, note)
     report.finish(options.json)
 
 

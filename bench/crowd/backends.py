@@ -27,9 +27,14 @@ Fails = Callable[[str, str], bool]
 
 @contextmanager
 def address() -> Iterator[None]:
-    """ADDRESS on the loopback device. Raises CalledProcessError for who may not put it there."""
+    """ADDRESS on the loopback device. Raises SystemExit with what to do for who may not put it there."""
     place = (f"{ADDRESS}/32", "dev", "lo")
-    subprocess.run(["ip", "address", "replace", *place], check=True)
+    try:
+        subprocess.run(["ip", "address", "replace", *place], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(
+            f"{ADDRESS} cannot be put on the loopback device ({error}): run it as root, on Linux"
+        ) from None
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.arena import Checkpoint, arena
 from bench.report import Report, arguments
 from bench.rollback.observer import Observer, Subject, record_of, unix
+from bench.rollback.telling import tell_times
 from e2e.tests.load import Load
 from e2e.tests.rolling import Rolling, Rows
 from e2e.tests.versions import Made
@@ -103,16 +104,7 @@ def main() -> int:
                 thread.join()
     note = f"scrapes 1 s, {options.deployments} in rollout"
     report = Report("A breach, from the first bad answer to the last request on the canary")
-    names = {
-        "visible": "first bad answer -> visible in Prometheus (t0)",
-        "write": "t0 -> route write",
-        "t1": "t0 -> last request on the canary (t1)",
-        "whole": "first bad answer -> last request on the canary",
-    }
-    for key, name in names.items():
-        values = [sample[key] for sample in done.samples]
-        if values:
-            report.add_with_tail(name, "s", values, note)
+    tell_times(report, done.samples, note)
     if done.samples:
         report.add("bad answers in a breach", "", [sample["bad"] for sample in done.samples])
     report.finish(options.json)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from pintle.contract.names import ANNOTATION_ACTION
 
 from e2e.kubectl import Kubectl, condition, patience
 from e2e.tests.conftest import World
@@ -26,7 +27,6 @@ ROLLOUT: Obj = {
     "deadlineSeconds": 600,
 }
 GUARD: Obj = {"seconds": 10, "holdbackWeight": 20}
-ACTION = "pintle.dev/action"
 POLL_SECONDS = 1.0
 """A look is a kubectl process: oftener, the tests would take the processor from what they test."""
 
@@ -157,4 +157,4 @@ class Rolling:
 
     def annotate(self, word: str) -> None:
         """Writes the action's annotation."""
-        self.kube.run("annotate", "mdep", self.name, f"{ACTION}={word}", "--overwrite")
+        self.kube.run("annotate", "mdep", self.name, f"{ANNOTATION_ACTION}={word}", "--overwrite")

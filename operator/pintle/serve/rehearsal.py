@@ -18,7 +18,7 @@ from pintle.contract.manifest import Example
 from pintle.serve.report import log
 
 REQUESTS = 30
-"""The interpreter has specialised its code and every lazy part is made after some ten of them."""
+"""Enough for code that the interpreter specialises on its first calls, and for all that is made on first use."""
 ENOUGH_SECONDS = 0.5
 """No further request after it: what a slow model's first client waits for is the model."""
 

@@ -50,7 +50,7 @@ def eventually(look: Callable[[], T], met: Callable[[T], bool]) -> T:
     deadline = time.monotonic() + 10
     while not met(seen := look()):
         assert time.monotonic() < deadline, f"still {seen}"
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks; the deadline ends it
     return seen
 
 

@@ -39,8 +39,6 @@ logger = logging.getLogger("pintle.trials")
 SLOW_SECONDS = 2.0
 SAY_SECONDS = 5.0
 """A judgement that goes on as it was is told this often, so that its figures in the status move on."""
-SAYS_PER_SECOND = 5
-"""Of all trials together: with many, each is told of less often."""
 DOWN_SECONDS = 5.0
 """Without an answer for so long (or for three scrapes), Prometheus is down."""
 WINDOW_SAMPLES = 60
@@ -238,7 +236,7 @@ class TrialWatcher:
         said = gist(case.judge(at))
         case.pods_seen = False
         now = self._clock.monotonic()
-        if said != case.said or now - case.said_at >= max(SAY_SECONDS, len(self._cases) / SAYS_PER_SECOND):
+        if said != case.said or now - case.said_at >= SAY_SECONDS:
             # A rollback does not wait behind figures that have moved on.
             self._queue.add(case.key, urgent=said != case.said)
             case.said, case.said_at = said, now
