@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.crowd.backends import Backends, address
 from bench.crowd.gateway import gateway
-from bench.crowd.loads import Loads, first_and_last
+from bench.crowd.loads import Loads, first_and_last, odd
 from bench.fleet import GATEWAY, Fleet, fleet
 from bench.report import Report, arguments
 from bench.rollback.observer import Subject, failures, unix
@@ -78,8 +78,11 @@ class Bench:
         for name in names:
             made.bad[name] = BAD
             time.sleep(APART_SECONDS)
-        eventually(lambda: self._refused(names), PATIENCE, LOOK_SECONDS)
-        failed = dict(zip(names, watching.result(), strict=True))
+        try:
+            eventually(lambda: self._refused(names), PATIENCE, LOOK_SECONDS)
+        finally:  # who waited for nothing wants to know whether the observers did, too
+            failed = dict(zip(names, watching.result(), strict=True))
+            print("   seen to fail after " + ", ".join(_seconds(failed[name], began) for name in names), flush=True)
         time.sleep(TAIL_SECONDS)
         seen = self.loads.end()
         written = dict(zip(names, made.look_at(names), strict=True))
@@ -90,6 +93,8 @@ class Bench:
             t0 = failed[name]
             assert t0 is not None, f"the observer of {name} saw no Fail"
             first, last = first_and_last(subject.tested, seen[name], began)
+            for sent in odd(subject.tested, seen[name], began):
+                print(f"   {name}: {sent.at - t0:.2f} s after t0, not the canary's: {sent.revision} {sent.failure}")
             write = unix(written[name].since)
             found.append({"visible": t0 - first, "write": write - t0, "t1": last - t0, "whole": last - first})
             self._again(subject)
@@ -111,6 +116,10 @@ class Bench:
 
     def _in_rollout(self, names: Sequence[str]) -> bool:
         return all(record.weights.get(record.canary) == STEPS[0]["weight"] for record in self.made.look_at(names))
+
+
+def _seconds(at: float | None, since: float) -> str:
+    return "never" if at is None else f"{at - since:.1f} s"
 
 
 def main() -> int:

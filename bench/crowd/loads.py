@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing.synchronize import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 from e2e.tests.load import Load
 
-Seen = list[tuple[float, str]]
-"""When each request was sent, and the revision that answered; empty for a failure."""
+
+class Sent(NamedTuple):
+    """A request: when it was sent (unix seconds), the revision that answered it, and what went wrong with it."""
+
+    at: float
+    revision: str
+    """Empty: nobody did, or it cannot be told."""
+    failure: str
+
+
+Seen = list[Sent]
 _stop: Event
+REVISION = re.compile(r'"version": "([^"]+)"')
 
 
 class Loads:
@@ -45,15 +56,20 @@ class Loads:
         return self._going.result(60)
 
 
-def first_and_last(revision: str, seen: Sequence[tuple[float, str]], since: float) -> tuple[float, float]:
-    """When the first failure and the last request at a revision were sent; all failures are its own.
+def first_and_last(revision: str, seen: Sequence[Sent], since: float) -> tuple[float, float]:
+    """When the first failure and the last request at a revision were sent; what nobody answered counts as its own.
 
     Raises AssertionError where there is none.
     """
-    failed = [sent for sent, answered in seen if sent >= since and answered == ""]
-    reached = [sent for sent, answered in seen if sent >= since and answered in ("", revision)]
+    reached = [sent for sent in seen if sent.at >= since and sent.revision in ("", revision)]
+    failed = [sent.at for sent in reached if sent.failure]
     assert failed, f"no request failed at {revision}"
-    return min(failed), max(reached)
+    return min(failed), max(sent.at for sent in reached)
+
+
+def odd(revision: str, seen: Sequence[Sent], since: float) -> list[Sent]:
+    """Failures that are not answers of this revision: the gateway, the other revision or the machine."""
+    return [sent for sent in seen if sent.at >= since and sent.failure and sent.revision != revision]
 
 
 def _remember(event: Event) -> None:
@@ -65,7 +81,18 @@ def _send(urls: dict[str, str], per_second: int, limit: float) -> dict[str, Seen
     with ExitStack() as stack:
         loads = {key: stack.enter_context(Load(url, _body, per_second, limit, 5.0)) for key, url in urls.items()}
         _stop.wait(limit)
-    return {key: load.seen for key, load in loads.items()}
+    return {key: _told(load) for key, load in loads.items()}
+
+
+def _told(load: Load) -> Seen:
+    """Of a failure the load keeps the answer's text, which has the revision where a server wrote it."""
+    failures = iter(load.failures)
+    found = []
+    for at, revision in load.seen:
+        failure = "" if revision else next(failures)
+        told = REVISION.search(failure)
+        found.append(Sent(at, told[1] if told else revision, failure))
+    return found
 
 
 def _body() -> dict[str, Any]:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 # A process per core is what there is: no threads of numpy's own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from bench.judgement import canary, cost, drifting, flights, guard, levels, live, raw, robust
+from bench.judgement import canary, cost, drifting, flights, guard, late, levels, live, raw, robust
 from bench.judgement.cells import OutOfTime, Runner, Store, Table, Words
 from bench.judgement.table import Printed
 from bench.report import arguments
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[], Sequence[Table | Words]]] = {
     "canary": canary.main_tables,
     "earlier": canary.earlier_tables,
     "presets": canary.preset_tables,
+    "late": late.late_tables,
     "levels": levels.level_tables,
     "robust": robust.robust_tables,
     "raw": raw.raw_tables,

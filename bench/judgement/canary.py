@@ -105,7 +105,7 @@ def earlier_tables() -> list[Table]:
 
 
 def _promotions(plain: Rule) -> Table:
-    loss = replace(plain, margin=0.02, loss=True)
+    loss = replace(plain, margin=0.02, loss=True, late=False)
     accuracy = Scene(10, 0.1, 0.1, seconds=7200)
     few = replace(accuracy, canary_errors=0.01, stable_errors=0.01)
     goals = iter([".994 in 1,310", "<= .05", ".991 in 1,790", "<= .05", ".973 in 2,440"])

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from pintle.contract import psi
-from pintle.core.judgement import drift, history, score, settings
+from pintle.core.judgement import drift, history, onsets, score, settings, sums, weighing
 
 HERE = Path(__file__).parent
-CODE = [Path(str(module.__file__)) for module in (psi, drift, history, score, settings)]
+CODE = [Path(str(module.__file__)) for module in (psi, drift, history, onsets, score, settings, sums, weighing)]
 TABLES = ("__init__.py", "__main__.py", "table.py", "cells.py")
 """Files here that do not change what is simulated."""
 

@@ -7,9 +7,9 @@ from math import log
 
 import numpy as np
 from pintle.core.judgement.history import WINDOW_SECONDS
+from pintle.core.judgement.onsets import onset_blocks
 from pintle.core.judgement.score import (
     RHO,
-    Scores,
     W,
     control_dispersion,
     dispersion_lengths,
@@ -20,6 +20,7 @@ from pintle.core.judgement.score import (
 )
 from pintle.core.judgement.score import S as SCORE
 from pintle.core.judgement.settings import ERRORS, Settings
+from pintle.core.judgement.weighing import Scores
 
 from bench.judgement.streams import Arms, blocks
 
@@ -38,6 +39,8 @@ class Rule:
     dispersion: bool = True
     loss: bool = False
     """As a loss per row that is 0 or 1, in the mean form: what labels are judged by."""
+    late: bool = True
+    """Late onsets are looked for, as the operator does for errors and missing values."""
     history: float | None = None
     """H, where it is not to be found from the stable's past."""
 
@@ -72,7 +75,9 @@ def judge(canary: Arms, stable: Arms, past: Arms | None, rule: Rule, step: int =
     elif rule.dispersion and past is not None:
         history = past_dispersion(blocks(past, size), rule.grid)
     canary, stable = blocks(canary, size), blocks(stable, size)
-    scores = Scores.zeros(canary.rows.shape[1:], dispersion_lengths(rule.grid))
+    scores = Scores.zeros(
+        canary.rows.shape[1:], dispersion_lengths(rule.grid), onset_blocks(rule.grid) if rule.late else 0
+    )
     found = Outcome.never(canary.rows.shape[1])
     rows = np.zeros(canary.rows.shape[1])
     for block in range(len(canary.rows)):
@@ -92,7 +97,7 @@ def judge(canary: Arms, stable: Arms, past: Arms | None, rule: Rule, step: int =
 def evidence(scores: Scores, rule: Rule, history: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """As the operator has it; without dispersion the plain score test, for comparison."""
     if history is not None:
-        return scores.evidence(rule.tolerated, rule.margin, history)
+        return scores.evidence(rule.tolerated, rule.margin, history)[:2]
     s, w = scores.total[..., SCORE], scores.total[..., W]
     one = np.ones_like(s)
     worse = log_evidence(s - rule.tolerated * w, variance(scores.total, rule.tolerated), one, RHO)

@@ -19,7 +19,8 @@ import numpy as np
 from pintle.contract.psi import MIN_PSI, MIN_ROWS
 from pintle.core.judgement.drift import psi_low
 from pintle.core.judgement.history import UNKNOWN_DISPERSION
-from pintle.core.judgement.score import Scores, dispersion_lengths, mean_block
+from pintle.core.judgement.score import dispersion_lengths, mean_block
+from pintle.core.judgement.weighing import Scores
 
 from bench.judgement.canary import OURS
 from bench.judgement.cells import Findings, Job, Line, Table, Words

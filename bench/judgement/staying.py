@@ -19,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import numpy.typing as npt
-from pintle.core.judgement.score import Scores, control_dispersion, dispersion_lengths, passing, share_block
+from pintle.core.judgement.onsets import onset_blocks
+from pintle.core.judgement.score import control_dispersion, dispersion_lengths, passing, share_block
 from pintle.core.judgement.settings import BALANCED, ERRORS, PRESETS, SLOW, Limits
+from pintle.core.judgement.weighing import Scores
 
 Counts = npt.NDArray[np.float64]
 SECONDS, WINDOW = 1800, 600
@@ -60,7 +62,7 @@ def history(scene: Scene, count: int, rng: np.random.Generator) -> Counts:
     return np.asarray(np.nan_to_num(np.nanmedian(np.array(windows), axis=0), nan=1.0))
 
 
-def judged(scene: Scene, limits: Limits, alpha: float, count: int, rng: np.random.Generator) -> list[float]:
+def judged(test: str, scene: Scene, limits: Limits, alpha: float, count: int, rng: np.random.Generator) -> list[float]:
     """Shares of rollouts, in the order of LOOKS."""
     settings = PRESETS[BALANCED]
     bound, known = log(1 / settings.beta), history(scene, count, rng)
@@ -68,13 +70,13 @@ def judged(scene: Scene, limits: Limits, alpha: float, count: int, rng: np.rando
     share[SECONDS // 2 :] = scene.canary if scene.later is None else scene.later
     x1, n1 = arm(scene, CANARY, share, count, rng)
     x0, n0 = arm(scene, STABLE, np.full(SECONDS, scene.stable), count, rng)
-    scores = Scores.zeros((count,), dispersion_lengths(1))
+    scores = Scores.zeros((count,), dispersion_lengths(1), onset_blocks(1) if test == ERRORS else 0)
     rows, shown = np.zeros(count), np.zeros(count)
     failed, passed = np.zeros((2, count), dtype=bool)
     for block in range(SECONDS):
         scores.add(share_block(x1[block], n1[block], x0[block], n0[block]), block)
         rows += n1[block]
-        worse, close = scores.evidence(limits.tolerated, limits.margin, known)
+        worse, close, *_ = scores.evidence(limits.tolerated, limits.margin, known)
         enough = rows >= settings.min_rows
         shown = passing(shown, close, bound, enough, scores.difference(), limits.margin)
         failed |= worse >= log(1 / alpha)
@@ -114,7 +116,7 @@ def main() -> None:
             alpha = float(np.exp(-settings.fail_threshold(test))) if fails else 1e-12
             rng = np.random.default_rng([options.seed, place])
             sizes = [min(500, count - start) for start in range(0, count, 500)]
-            parts = np.array([judged(scene, limits, alpha, size, rng) for size in sizes])
+            parts = np.array([judged(test, scene, limits, alpha, size, rng) for size in sizes])
             found = np.average(parts, axis=0, weights=sizes)
             print(f"  {name:<44}" + "".join(f"{part:>22.4f}" for part in found), flush=True)
 

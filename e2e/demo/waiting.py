@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pintle.api import reasons
+from pintle.api import meanings, reasons
 
 from e2e.demo import objects
 from e2e.demo.terminal import Step
@@ -87,7 +87,7 @@ def gave_up(obj: Obj) -> bool:
 
 
 def _is_final(reason: str) -> bool:
-    meaning = reasons.REASONS.get(reason)
+    meaning = meanings.REASONS.get(reason)
     return reason in HOPELESS or (meaning is not None and meaning.final)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pintle.api import reasons
+from pintle.api import meanings, reasons
 from pintle.api.deploymentstatus import ModelDeploymentStatus
 from pintle.api.fields import cel
 from pintle.api.modeldeployment import ModelDeploymentSpec
@@ -66,7 +66,7 @@ def _name_rule(pattern: str, letters: str) -> dict[str, Any]:
 
 
 TRAINING_JOB = Kind(
-    kind=reasons.TRAINING_JOB,
+    kind=meanings.TRAINING_JOB,
     plural="trainingjobs",
     short="tj",
     says="TrainingJob is a lasting definition of a training; each run of it is one Job and makes at most one version.",
@@ -91,7 +91,7 @@ TRAINING_JOB = Kind(
 )
 
 MODEL_VERSION = Kind(
-    kind=reasons.MODEL_VERSION,
+    kind=meanings.MODEL_VERSION,
     plural="modelversions",
     short="mver",
     says="ModelVersion is one model that never changes, with its digest and where it comes from.",
@@ -121,7 +121,7 @@ MODEL_VERSION = Kind(
 )
 
 MODEL_DEPLOYMENT = Kind(
-    kind=reasons.MODEL_DEPLOYMENT,
+    kind=meanings.MODEL_DEPLOYMENT,
     plural="modeldeployments",
     short="mdep",
     says="ModelDeployment serves one version of a model and replaces it without a failed request.",

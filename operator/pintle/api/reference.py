@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pintle.api import reasons
+from pintle.api import meanings
 from pintle.api.crd import KINDS, Kind, schema_of
 from pintle.api.schema import INT_OR_STRING, RULES, walk
 from pintle.contract.names import API_VERSION
@@ -92,7 +92,7 @@ def reasons_page() -> str:
         "| type | of | when True |",
         "|---|---|---|",
     ]
-    for name, kind in reasons.CONDITIONS.items():
+    for name, kind in meanings.CONDITIONS.items():
         lines.append(f"| `{name}` | {', '.join(kind.kinds)} | {_cell(kind.says)} |")
     lines += [
         "",
@@ -101,7 +101,7 @@ def reasons_page() -> str:
         "| reason | of | it says | do |",
         "|---|---|---|---|",
     ]
-    for name, meaning in sorted(reasons.REASONS.items()):
+    for name, meaning in sorted(meanings.REASONS.items()):
         final = " *Final.*" if meaning.final else ""
         lines.append(f"| `{name}` | {', '.join(meaning.kinds)} | {_cell(meaning.says)}{final} | {_cell(meaning.do)} |")
     return "\n".join(lines) + "\n"

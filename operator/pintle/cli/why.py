@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pintle.api import reasons
+from pintle.api import meanings, reasons
 from pintle.cli.facts import World, conditions_of, kept, model_of, name_of, namespace_of, parse_time, status_of
 from pintle.cli.kubectl import MODEL_DEPLOYMENT, MODEL_VERSION, TRAINING_JOB, Obj
 from pintle.cli.model_tree import ROLES, asks
@@ -32,7 +32,7 @@ def conditions(obj: Obj) -> list[dict[str, Any]]:
     """Each with what it means and what a person does about it; `trouble` marks those that hold the object up."""
     found = []
     for item in conditions_of(obj):
-        meaning = reasons.REASONS.get(str(item.get("reason")))
+        meaning = meanings.REASONS.get(str(item.get("reason")))
         found.append(
             kept(
                 type=item.get("type"),
@@ -90,7 +90,7 @@ def _job(world: World, obj: Obj, now: datetime) -> dict[str, Any]:
 
 
 def _runbook(reason: Any) -> str | None:
-    meaning = reasons.REASONS.get(str(reason))
+    meaning = meanings.REASONS.get(str(reason))
     return meaning.do if meaning else None
 
 

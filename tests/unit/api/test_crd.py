@@ -12,7 +12,7 @@ from typing import Any
 import pintle.api
 import pytest
 import yaml
-from pintle.api import generate, reasons, trainingjob
+from pintle.api import generate, meanings, trainingjob
 from pintle.api.crd import KINDS, Kind, crd_of, schema_of
 from pintle.api.schema import RULES, walk
 
@@ -116,7 +116,7 @@ def test_condition_types_exist(kind: Kind) -> None:
     for column in kind.columns:
         if "conditions" in column.path:
             name = column.path.split('"')[1]
-            assert kind.kind in reasons.CONDITIONS[name].kinds
+            assert kind.kind in meanings.CONDITIONS[name].kinds
 
 
 def test_the_operator_needs_no_yaml() -> None:

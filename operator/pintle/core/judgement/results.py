@@ -38,6 +38,10 @@ class Evidence:
     close: FloatArray
     shown: FloatArray
     """With which a standing Pass was reached, 0 where none stands: see score.passing."""
+    onset_seconds: FloatArray
+    """`worse` is that of so many seconds up to now; 0: of the whole rollout."""
+    recent: FloatArray
+    """The difference found since the onset."""
 
     def proven(self, places: int | npt.NDArray[np.int64]) -> float:
         """Evidence of the weakest of these entries that it is close enough: now, or when its Pass was reached."""
@@ -104,7 +108,7 @@ def _result(
         verdict = PASS
     else:
         verdict = NEED_MORE_DATA
-    parts = [words, _figures(tested, control)]
+    parts = [words, _figures(tested, control), _recent(found, place)]
     if verdict == PASS and found.close[places].min() < settings.pass_threshold:
         parts.append("shown earlier")
     if verdict == NEED_MORE_DATA:
@@ -130,6 +134,15 @@ def _result(
 def _figures(tested: Arm, control: Arm) -> str:
     words = f"{tested.share:.2%} of {tested.rows:.0f}"
     return f"{words}, control {control.share:.2%} of {control.rows:.0f}" if control.rows else words
+
+
+def _recent(found: Evidence, place: int) -> str:
+    """What the shares of the whole rollout hide: a change that came late."""
+    seconds = float(found.onset_seconds[place])
+    if not seconds:
+        return ""
+    length = f"{seconds:.0f} s" if seconds < SECONDS_IN_MINUTE else f"{seconds / SECONDS_IN_MINUTE:.0f} min"
+    return f"in the last {length} {100 * float(found.recent[place]):+.2f} points"
 
 
 def _wait(tested: Arm, close: float, settings: Settings, elapsed: float) -> str:

@@ -4,36 +4,33 @@ A *block* is what both revisions showed in one interval of the grid. Every funct
 shape `...` (tests and features of one rollout, or thousands of simulated rollouts); what the operator runs and what the
 simulation in bench/judgement runs is the same code. docs/judgement.md has the formulas and where they come from.
 
-A block is kept as six terms, so that the evidence for any difference d follows from sums over the blocks:
+A block is kept as eight terms, so that the evidence for any difference d follows from sums over the blocks:
     s          sum of bad of the tested revision minus what the block's own mean lets expect
     w          n1 n0 / n: how much s grows per unit of true difference
     a, b, c    the variance of s under a true difference d is V(d) = a + b d + c d^2
     f          V(d) is at least f d (1 - d): where next to nothing is bad, the blocks cannot show what d would do
+    x0, n0     bad and all rows of the control, for how much it varies by itself
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pintle.core.judgement.samples import BoolArray, FloatArray
 
-S, W, A, B, C, F = range(6)
-TERMS = 6
+S, W, A, B, C, F, X0, N0 = range(8)
+TERMS = 8
 RHO = 5.0
 """The test is sharpest when V is near this: five events or so."""
 HEADROOM = 1.2
 """The dispersion of the past is taken this much larger: it is an estimate."""
 DISPERSION_SECONDS = (1.0, 5.0, 30.0, 60.0)
 """Lengths over which outcomes may come in bursts."""
-LEAST_VARIANCE = 0.1
-"""V(d found) never counts for less than this part of V(0) where a dispersion is divided by it."""
 
 
 def share_block(x1: FloatArray, n1: FloatArray, x0: FloatArray, n0: FloatArray) -> FloatArray:
-    """Terms [..., 6] of blocks with x1 bad of n1 tested and x0 bad of n0 control rows; zeros where an arm is empty."""
+    """Terms [..., 8] of blocks with x1 bad of n1 tested and x0 bad of n0 control rows; zeros where an arm is empty."""
     n = n1 + n0
     used = (n1 > 0) & (n0 > 0) & (n >= 2)
     n = np.where(used, n, 2.0)
@@ -48,11 +45,12 @@ def share_block(x1: FloatArray, n1: FloatArray, x0: FloatArray, n0: FloatArray) 
     out[..., B] = scale * (1 - 2 * p) * (n0 - n1)
     out[..., C] = -scale * (n0 * n0 - n0 * n1 + n1 * n1) / n
     out[..., F] = scale * np.where(p < 0.5, n0, n1)
+    out[..., X0], out[..., N0] = np.where(used, x0, 0.0), np.where(used, n0, 0.0)
     return out
 
 
 def bound_block(x1: FloatArray, n1: FloatArray, share: FloatArray | float) -> FloatArray:
-    """Terms [..., 6] of blocks compared with a known share: a control with endlessly many rows."""
+    """Terms [..., 8] of blocks compared with a known share: a control with endlessly many rows."""
     n1, share = np.broadcast_arrays(n1, share)
     out = np.empty((*n1.shape, TERMS))
     out[..., S] = x1 - n1 * share
@@ -61,13 +59,14 @@ def bound_block(x1: FloatArray, n1: FloatArray, share: FloatArray | float) -> Fl
     out[..., B] = n1 * (1 - 2 * share)
     out[..., C] = -n1
     out[..., F] = n1
+    out[..., X0] = out[..., N0] = 0.0
     return out
 
 
 def mean_block(
     n1: FloatArray, sum1: FloatArray, squares1: FloatArray, n0: FloatArray, sum0: FloatArray, squares0: FloatArray
 ) -> FloatArray:
-    """Terms [..., 6] of blocks of losses: rows, sums and sums of squares of both revisions.
+    """Terms [..., 8] of blocks of losses: rows, sums and sums of squares of both revisions.
 
     V(d) is the variance of s over all ways to deal the block's rows to the arms, once d is taken off the tested ones:
     n1 n0 / (n (n - 1)) times their sum of squares about the mean.
@@ -86,11 +85,12 @@ def mean_block(
     out[..., B] = -2 * scale * s
     out[..., C] = scale * w
     out[..., F] = 0.0
+    out[..., X0], out[..., N0] = np.where(used, sum0, 0.0), np.where(used, n0, 0.0)
     return out
 
 
 def variance(terms: FloatArray, difference: FloatArray | float) -> FloatArray:
-    """V(d) [...] of summed terms [..., 6]."""
+    """V(d) [...] of summed terms [..., 8]."""
     d = np.asarray(difference)
     value = terms[..., A] + terms[..., B] * d + terms[..., C] * d * d
     size = np.clip(np.abs(d), 0.0, 1.0)
@@ -129,91 +129,6 @@ def passing(
 def dispersion_lengths(grid_seconds: float) -> tuple[int, ...]:
     """DISPERSION_SECONDS as numbers of blocks of the grid, each once, ascending."""
     return tuple(sorted({max(1, round(seconds / grid_seconds)) for seconds in DISPERSION_SECONDS}))
-
-
-@dataclass
-class Scores:
-    """Sums over the closed blocks of a grid; of constant size however long the rollout is.
-
-    With L = len(lengths): `total` [..., 6]; `open` [..., L, 6] the block of each length that is being filled;
-    `closed` [..., L, 6] the terms of the full ones, `moments` [..., L, 3] their sums of s^2, s w, w^2 and
-    `count` [..., L] how many of them had both arms.
-    """
-
-    lengths: tuple[int, ...]
-    total: FloatArray
-    open: FloatArray
-    closed: FloatArray
-    moments: FloatArray
-    count: FloatArray
-
-    @classmethod
-    def zeros(cls, shape: tuple[int, ...], lengths: tuple[int, ...]) -> Scores:
-        size = (*shape, len(lengths))
-        wide, narrow = (*size, TERMS), (*size, 3)
-        return cls(lengths, np.zeros((*shape, TERMS)), np.zeros(wide), np.zeros(wide), np.zeros(narrow), np.zeros(size))
-
-    def add(self, block: FloatArray, index: int) -> None:
-        """Add the terms [..., 6] of block number `index` (from 0) of the grid; call `turn` after it."""
-        self.total += block
-        self.open += block[..., None, :]
-        self.turn(index)
-
-    def turn(self, index: int) -> None:
-        """Block `index` is over: longer blocks that end with it are closed. For blocks without data, too."""
-        for place, length in enumerate(self.lengths):
-            if (index + 1) % length:
-                continue
-            terms = self.open[..., place, :]
-            s, w = terms[..., S], terms[..., W]
-            self.closed[..., place, :] += terms
-            self.moments[..., place, 0] += s * s
-            self.moments[..., place, 1] += s * w
-            self.moments[..., place, 2] += w * w
-            self.count[..., place] += w > 0
-            self.open[..., place, :] = 0.0
-
-    def difference(self) -> FloatArray:
-        """Tested minus control per row [...], as the blocks with both of them show it; 0 before there is one."""
-        w = self.total[..., W]
-        return np.divide(self.total[..., S], w, out=np.zeros_like(w), where=w > 0)
-
-    def dispersion(self) -> FloatArray:
-        """C [...]: the lower end of how much more the block scores vary than independent rows would; 0 if unknown.
-
-        The scores are centred by the difference found so far, so that a steady difference is no dispersion.
-        """
-        found = self.difference()[..., None]
-        squares = self.moments[..., 0] - 2 * found * self.moments[..., 1] + found * found * self.moments[..., 2]
-        plain = self.closed[..., A]
-        expected = np.maximum(variance(self.closed, found), LEAST_VARIANCE * plain)
-        freedom = np.maximum(self.count - 1, 1.0)
-        usable = (self.count > 1) & (expected > 0)
-        ratio = np.divide(squares, expected, out=np.zeros_like(squares), where=usable) * (freedom + 1) / freedom
-        return np.asarray((ratio * np.maximum(1 - 2 * np.sqrt(2 / freedom), 0.0)).max(axis=-1))
-
-    def evidence(
-        self,
-        tolerated: FloatArray | float,
-        margin: FloatArray | float,
-        history: FloatArray | float,
-        rho: FloatArray | float = RHO,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Evidence [...] in nats that the difference is above `tolerated`, and that it is below `margin`.
-
-        `history` is H, the dispersion of the control before the rollout.
-        """
-        dispersion = np.maximum(np.maximum(1.0, HEADROOM * np.asarray(history)), self.dispersion())
-        s, w = self.total[..., S], self.total[..., W]
-        worse = log_evidence(s - tolerated * w, variance(self.total, tolerated), dispersion, rho)
-        close = log_evidence(margin * w - s, variance(self.total, margin), dispersion, rho)
-        return worse, close
-
-    def resized(self, size: int) -> Scores:
-        """The same with the leading axis grown to `size`; what is new starts from zero."""
-        parts = (self.total, self.open, self.closed, self.moments, self.count)
-        grown = [np.concatenate([part, np.zeros((size - len(part), *part.shape[1:]))]) for part in parts]
-        return Scores(self.lengths, *grown)
 
 
 def control_dispersion(

@@ -22,27 +22,23 @@ from pintle.core.judgement.facts import PodFacts
 from pintle.core.judgement.freshness import freshness
 from pintle.core.judgement.history import UNKNOWN_DISPERSION, WINDOW_SECONDS, History, slow_bucket, stable_dispersion
 from pintle.core.judgement.odd_pods import odd_pod
+from pintle.core.judgement.onsets import onset_blocks
 from pintle.core.judgement.restarts import restarts_result
 from pintle.core.judgement.results import Evidence, incomparable, missing_result, result
 from pintle.core.judgement.samples import FloatArray, RawSeries
-from pintle.core.judgement.score import (
-    RHO,
-    TERMS,
-    Scores,
-    W,
-    bound_block,
-    dispersion_lengths,
-    passing,
-    share_block,
-)
+from pintle.core.judgement.score import RHO, TERMS, W, bound_block, dispersion_lengths, passing, share_block
 from pintle.core.judgement.settings import ERRORS, LOSS, MISSING, RESTARTS, SLOW, Limits, Settings
 from pintle.core.judgement.verdict import Judgement, ScoreShift, TestResult
+from pintle.core.judgement.weighing import Scores, Weighed
 
 LAG_SHARE, MAX_LAG_SECONDS = 0.25, 1.0
 """A block is closed so much (of the grid) after its end: a scrape carries the time of its start, and can be read only
 when it is over."""
 ENTRIES = (ERRORS, SLOW, LOSS)
 """The first rows of the sums; the features follow in the order in which they turned up."""
+WHOLE_ONLY = (SLOW, LOSS)
+"""Judged by the whole rollout alone: a minute in which a machine is slow is no reason to go back after a good hour, and
+labels come in heaps, long after what they are about."""
 
 
 class Trial:
@@ -65,7 +61,8 @@ class Trial:
             self.slow_seconds = slow_bucket(settings.slow_seconds)
         self._blocks = Blocks((tested, control), origin, settings.grid_seconds)
         self._lag = min(LAG_SHARE * settings.grid_seconds, MAX_LAG_SECONDS)
-        self._scores = Scores.zeros((len(ENTRIES),), dispersion_lengths(settings.grid_seconds))
+        grid = settings.grid_seconds
+        self._scores = Scores.zeros((len(ENTRIES),), dispersion_lengths(grid), onset_blocks(grid))
         self._seen = np.zeros((2, len(ENTRIES), 2))
         """[arms, entries, (bad, rows)] since the origin."""
         self._shown = np.zeros(len(ENTRIES))
@@ -83,7 +80,7 @@ class Trial:
         self._early: list[FloatArray] = []
         """Control's (bad, rows) of errors and slow requests, until ten minutes of it are together."""
         self._learned: dict[str, float] = {}
-        self._weighed: tuple[int, FloatArray, FloatArray] = (-1, np.zeros(0), np.zeros(0))
+        self._weighed: tuple[int, Weighed] | None = None
         """Number of closed blocks, and their evidence."""
         self._judged: tuple[int, tuple[TestResult, ...], ScoreShift | None] = (-1, (), None)
 
@@ -176,7 +173,7 @@ class Trial:
         self._answered += (outcomes.growth_of(self._blocks, grown, ROWS).sum(), counts[:, 0, 1].sum())
 
     def _terms(self, counts: FloatArray, losses: dict[float, FloatArray]) -> FloatArray:
-        """Terms [entries, 6] of a block from its counts [2, entries, (bad, rows)]."""
+        """Terms [entries, 8] of a block from its counts [2, entries, (bad, rows)]."""
         (bad, rows), (control_bad, control_rows) = counts[0].T, counts[1].T
         terms = share_block(bad, rows, control_bad, control_rows)
         terms[ENTRIES.index(LOSS)] = outcomes.loss_block(losses) if self.control else np.zeros(TERMS)
@@ -252,16 +249,18 @@ class Trial:
         limits = [settings.errors if self.control else Limits(0.0, 0.0), settings.slow, settings.loss]
         return limits + [settings.new_feature if name in self._bound else settings.missing for name in self._features]
 
-    def _weigh(self) -> tuple[FloatArray, FloatArray]:
-        """Evidence [entries] of all closed blocks that the tested revision is worse, and that it is close enough."""
-        closed, worse, close = self._weighed
-        if closed != self._blocks.closed:
-            tolerated, margin = np.array([(limits.tolerated, limits.margin) for limits in self._limits()]).T
-            rho = np.full(len(tolerated), RHO)
-            rho[ENTRIES.index(LOSS)] = self.history.loss_rho
-            worse, close = self._scores.evidence(tolerated, margin, self._dispersions(), rho)
-            self._weighed = (self._blocks.closed, worse, close)
-        return worse, close
+    def _weigh(self) -> Weighed:
+        """Evidence [entries] of all closed blocks."""
+        if self._weighed is not None and self._weighed[0] == self._blocks.closed:
+            return self._weighed[1]
+        tolerated, margin = np.array([(limits.tolerated, limits.margin) for limits in self._limits()]).T
+        rho = np.full(len(tolerated), RHO)
+        rho[ENTRIES.index(LOSS)] = self.history.loss_rho
+        late = np.ones(len(tolerated), dtype=bool)
+        late[[ENTRIES.index(test) for test in WHOLE_ONLY]] = False
+        weighed = self._scores.evidence(tolerated, margin, self._dispersions(), rho, late)
+        self._weighed = (self._blocks.closed, weighed)
+        return weighed
 
     def _pass(self) -> None:
         """Look at the block that was just closed: at every one of them, whenever anybody asks."""
@@ -270,14 +269,24 @@ class Trial:
             return
         margin = np.array([limits.margin for limits in self._limits()])
         # In a replay of hours most blocks have nothing new to show, and evidence is what takes the time.
-        close = self._weigh()[1] if (enough & (self._shown == 0)).any() else np.zeros_like(margin)
+        close = self._weigh().close if (enough & (self._shown == 0)).any() else np.zeros_like(margin)
         threshold = self.settings.pass_threshold
         self._shown = passing(self._shown, close, threshold, enough, self._scores.difference(), margin)
 
     def _counter_tests(self) -> tuple[TestResult, ...]:
         """All tests whose counters exist."""
-        worse, close = self._weigh()
-        found = Evidence(self._seen, self._scores.difference(), self._scores.total[:, W], worse, close, self._shown)
+        weighed = self._weigh()
+        late = weighed.onset > 0
+        found = Evidence(
+            self._seen,
+            self._scores.difference(),
+            self._scores.total[:, W],
+            weighed.worse,
+            weighed.close,
+            self._shown,
+            np.where(late, (self._blocks.closed - weighed.onset) * self.settings.grid_seconds, 0.0),
+            weighed.difference,
+        )
         elapsed, control = self.at - self.origin, bool(self.control)
         tests = [
             result(test, found, place, self.settings, elapsed, control, self.slow_seconds)

@@ -12,7 +12,6 @@ from pintle.core.judgement.score import (
     A,
     F,
     S,
-    Scores,
     W,
     bound_block,
     control_dispersion,
@@ -23,6 +22,7 @@ from pintle.core.judgement.score import (
     share_block,
     variance,
 )
+from pintle.core.judgement.weighing import Scores
 
 
 def arrays(*values: float) -> list[np.ndarray]:
@@ -122,7 +122,7 @@ def test_equal_revisions_pass() -> None:
     scores = Scores.zeros((), (1,))
     for index in range(400):
         scores.add(share_block(*arrays(0.05, 5, 0.45, 45)), index)
-    worse, close = scores.evidence(0.0, 0.01, 1.0)
+    worse, close, *_ = scores.evidence(0.0, 0.01, 1.0)
     assert worse == 0
     assert close > log(20)
 
@@ -162,24 +162,26 @@ def test_blocks_of_a_length_end_on_the_grid() -> None:
             scores.turn(index)
         else:
             scores.add(share_block(*arrays(1, 2, 1, 8)), index)
-    assert scores.count[0] == 2
-    assert scores.closed[0, W] == pytest.approx(5 * 1.6)
+    assert scores.sums.count[0] == 2
+    assert scores.sums.closed[0, W] == pytest.approx(5 * 1.6)
     assert scores.open[0, W] == pytest.approx(1.6)
-    assert scores.moments[0, 2] == pytest.approx((3 * 1.6) ** 2 + (2 * 1.6) ** 2)
+    assert scores.sums.moments[0, 2] == pytest.approx((3 * 1.6) ** 2 + (2 * 1.6) ** 2)
 
 
 def test_rollouts_on_the_leading_axis_are_judged_like_each_alone() -> None:
     """What the simulation does to thousands at once is what the operator does to one."""
     rng = np.random.default_rng(3)
-    counts = rng.poisson(3, (40, 4, 5)).astype(float)
-    together = Scores.zeros((5,), (1, 5))
-    alone = [Scores.zeros((), (1, 5)) for _ in range(5)]
+    counts = rng.poisson(8, (40, 4, 5)).astype(float)
+    counts[:30, 1, :3], counts[30:, 1, :3] = 1, 30  # late, so that an onset has more to say than the whole
+    together = Scores.zeros((5,), (1, 5), every=5)
+    alone = [Scores.zeros((), (1, 5), every=5) for _ in range(5)]
     for index, (n1, x1, n0, x0) in enumerate(counts):
         parts = np.minimum(x1, n1), n1, np.minimum(x0, 4 * n0), 4 * n0
         together.add(share_block(*parts), index)
         for place, scores in enumerate(alone):
             scores.add(share_block(*(part[place] for part in parts)), index)
     both = np.array(together.evidence(0.0, 0.05, 1.5))
+    assert set(both[2] > 0) == {True, False}
     for place, scores in enumerate(alone):
         assert np.array(scores.evidence(0.0, 0.05, 1.5)) == pytest.approx(both[:, place])
 

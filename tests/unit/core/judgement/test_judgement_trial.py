@@ -86,6 +86,40 @@ def test_errors_fail() -> None:
     assert test(judgement, "errors").difference == pytest.approx(0.25, abs=0.02)
 
 
+def turning(what: str) -> Callable[[Pod, int], None]:
+    """Ten good minutes; then half of the canary's requests fail, are slow, or lack a feature."""
+
+    def each(pod: Pod, second: int) -> None:
+        new = pod.revision == "new"
+        rows = 4.0 if new else 36.0
+        odd = rows / 2 if new and second > 610 else 0.0
+        bad = odd if what == "errors" else 0.0
+        slow, lacking = (odd if what == name else 0.0 for name in ("slow", "missing"))
+        pod.answer(rows - bad, bad, slow, {"a": lacking})
+
+    return each
+
+
+@pytest.mark.parametrize(("what", "verdict"), [("errors", FAIL), ("missing", FAIL), ("slow", PASS)])
+def test_what_turns_bad_late_is_found_by_what_came_since(what: str, verdict: str) -> None:
+    """After ten good minutes, 15 s of which 14 are bad. A slow machine is forgiven: its Pass stands."""
+    found = test(judge(turning(what), 615), what)
+    assert found.verdict == verdict
+    assert ("in the last 15 s +46.67 points" in found.message) == (verdict == FAIL)
+
+
+def test_late_onsets_are_found_by_the_replay() -> None:
+    """Looks of a second each and one look at everything find the same, to the last bit."""
+    world = pods()
+    steady(world, 620, turning("missing"), start=ORIGIN - 10)
+    looks, replay = (Trial("new", "old", ORIGIN, SECOND, CALM) for _ in range(2))
+    for second in range(611):
+        looks.feed(stored(world, ORIGIN + second - 10, ORIGIN + second), ORIGIN + second)
+    replay.feed(stored(world), ORIGIN + 610)
+    assert looks.judgement(ORIGIN + 610) == replay.judgement(ORIGIN + 610)
+    assert "in the last" in test(replay.judgement(ORIGIN + 610), "missing").message
+
+
 def test_a_clients_mistake_is_no_error() -> None:
     """client_rejected counts as a request and not as bad."""
 

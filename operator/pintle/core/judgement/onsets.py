@@ -1,0 +1,139 @@
+"""Late onsets: the score test once more, from each of some moments on.
+
+A canary that was good for an hour and then fails has an hour of good rows in the sums; by the sums of the whole
+rollout, the longer it was good the later it would be found. So the evidence is the largest of the whole rollout and of
+what came since each *onset*, a moment that is fixed beforehand (every minute of the rollout).
+
+alpha holds for all of them together: evidence of the whole costs MAIN_COST nats, that of onset number i log(1 / w_i)
+with MAIN_SHARE + sum of w_i = 1 (a mixture of tests is a test, and the largest part of a sum is at most the sum).
+What is kept does not grow with the rollout but for a logarithm: onset i is forgotten after LIFETIME times the largest
+power of two that divides i, in minutes. Any age has an onset that is at most two thirds older.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+import numpy.typing as npt
+
+from pintle.core.judgement.samples import BoolArray, FloatArray
+from pintle.core.judgement.score import HEADROOM, S, W, log_evidence, variance
+from pintle.core.judgement.sums import Sums, grown
+
+EVERY_SECONDS = 60.0
+MAIN_SHARE = 0.9
+"""Of alpha, for the whole rollout: who is bad from the beginning is found as soon as without any onsets, nearly."""
+MAIN_COST = log(1 / MAIN_SHARE)
+DECAY = 1.5
+ZETA = 2.6124
+"""The sum of i ** -DECAY over all i from 1 on, rounded up."""
+LIFETIME = 4
+CONTROL_ONSETS = 10
+"""So far back the control is looked at, at least: one that varies a lot, as at the ends of an incident that the two
+revisions feel some seconds apart, leaves nothing to be seen in a few minutes."""
+
+
+def onset_blocks(grid_seconds: float) -> int:
+    """So many blocks lie between two onsets."""
+    return max(1, round(EVERY_SECONDS / grid_seconds))
+
+
+def cost(number: int) -> float:
+    """Nats that evidence since onset `number` (from 1) has to have more: log(1 / w_i)."""
+    return log(ZETA / (1 - MAIN_SHARE)) + DECAY * log(number)
+
+
+def forgotten(number: int, now: int) -> bool:
+    """Whether onset `number` is no longer kept when it is the turn of onset `now`."""
+    return now - number >= LIFETIME * (number & -number)
+
+
+@dataclass
+class Onsets:
+    """K onsets that are kept, oldest first.
+
+    `sums` [K, ...] and the dispersion C `before` [K, ...] are as they were at that moment.
+    """
+
+    every: int
+    numbers: list[int]
+    sums: Sums
+    before: FloatArray
+
+    @classmethod
+    def none(cls, shape: tuple[int, ...], lengths: int, every: int) -> Onsets:
+        return cls(every, [], Sums.zeros((0, *shape), lengths), np.zeros((0, *shape)))
+
+    def turn(self, blocks: int, now: Sums) -> None:
+        """So many blocks are over, and these are their sums."""
+        number, rest = divmod(blocks, self.every)
+        if rest:
+            return
+        kept = [place for place, known in enumerate(self.numbers) if not forgotten(known, number)]
+        self.numbers = [self.numbers[place] for place in kept] + [number]
+        pairs = zip(self.sums.parts, now.parts, strict=True)
+        self.sums = Sums(*(np.concatenate([old[kept], new[None]]) for old, new in pairs))
+        self.before = np.concatenate([self.before[kept], now.dispersion()[None]])
+
+    def latest(
+        self,
+        now: Sums,
+        tolerated: FloatArray | float,
+        least: FloatArray,
+        rho: FloatArray | float,
+        late: BoolArray,
+        known: tuple[FloatArray, FloatArray, FloatArray],
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """`known` (evidence, block of the onset, difference since, each [...]), or more where an onset has more.
+
+        `least` [...] is what the dispersion is at least; `late` [...] where it is asked for.
+        """
+        if not self.numbers:
+            return known
+        worse, onset, difference = known
+        total = now.total - self.sums.total
+        s, w = total[..., S], total[..., W]
+        score, spread = s - tolerated * w, variance(total, tolerated)
+        shape = score.shape
+        costs = np.array([cost(number) for number in self.numbers]).reshape(-1, *(1,) * worse.ndim)
+        bursts = np.maximum(least, self.before)
+        rho = np.broadcast_to(rho, shape)
+        at_most = log(2.0) + score * score / (2 * bursts * (spread + rho * bursts)) - costs
+        # Dispersion only takes away, and takes most of the time: not where there is nothing to gain.
+        worth = (score > 0) & (at_most > np.maximum(worse, 0.0)) & late
+        if not worth.any():
+            return known
+        since = self._since(now, np.arange(len(self.numbers)), worth)
+        dispersion = np.maximum(bursts[worth], since.dispersion())
+        restless = HEADROOM * self._since(now, self._longer(), worth).control_dispersion()
+        dispersion = np.maximum(dispersion, restless)
+        found = np.full(shape, -np.inf)
+        found[worth] = log_evidence(score[worth], spread[worth], dispersion, rho[worth] * dispersion)
+        found -= costs
+        best = found.argmax(axis=0)[None]
+        most = np.take_along_axis(found, best, axis=0)[0]
+        blocks = np.array(self.numbers, dtype=float)[best[0]] * self.every
+        recent = np.take_along_axis(np.divide(s, w, out=np.zeros(shape), where=w > 0), best, axis=0)[0]
+        more = most > worse
+        return np.where(more, most, worse), np.where(more, blocks, onset), np.where(more, recent, difference)
+
+    def _longer(self) -> npt.NDArray[np.intp]:
+        """[K] by onset the place of the one from which on the control is looked at: itself, or ten minutes; -1: all."""
+        newest = self.numbers[-1]
+        old = [place for place, number in enumerate(self.numbers) if newest - number >= CONTROL_ONSETS]
+        return np.minimum(np.arange(len(self.numbers)), len(old) - 1)
+
+    def _since(self, now: Sums, places: npt.NDArray[np.intp], worth: BoolArray) -> Sums:
+        """What came since the onsets at these places [K] (-1: the beginning), where it is worth it [K, ...]."""
+        found = []
+        for new, old in zip(now.parts, self.sums.parts, strict=True):
+            then = old[places]
+            then[places < 0] = 0.0
+            found.append(np.broadcast_to(new, old.shape)[worth] - then[worth])
+        return Sums(*found)
+
+    def resized(self, size: int) -> Onsets:
+        """The same with the leading axis of the sums grown to `size`."""
+        return Onsets(self.every, self.numbers, self.sums.resized(size, 1), grown(self.before, size, 1))

@@ -1,0 +1,106 @@
+"""The evidence of one rollout, or of many at once: blocks go in, nats come out.
+
+add(block)  ->  sums of all blocks, and longer blocks for the dispersion  ->  evidence()
+                └─> now and then a copy of the sums: a moment from which on things may have become worse
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from pintle.core.judgement.onsets import MAIN_COST, Onsets
+from pintle.core.judgement.samples import BoolArray, FloatArray
+from pintle.core.judgement.score import HEADROOM, RHO, TERMS, S, W, log_evidence, variance
+from pintle.core.judgement.sums import Sums
+
+
+class Weighed(NamedTuple):
+    """Evidence [...] in nats that the difference is above what is tolerated, and that it is below the margin."""
+
+    worse: FloatArray
+    close: FloatArray
+    onset: FloatArray
+    """[...] the number of the block from which on `worse` is so much: 0 where that is the first one."""
+    difference: FloatArray
+    """[...] tested minus control per row since the onset."""
+
+
+@dataclass
+class Scores:
+    """With L = len(lengths): `sums` are those of all blocks [...]; `open` [..., L, 8] the block of each length that
+    is being filled.
+    """
+
+    lengths: tuple[int, ...]
+    sums: Sums
+    open: FloatArray
+    onsets: Onsets | None = None
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...], lengths: tuple[int, ...], every: int = 0) -> Scores:
+        """Of no block. `every` so many blocks a late onset is looked for (onsets.onset_blocks); 0: never."""
+        onsets = Onsets.none(shape, len(lengths), every) if every else None
+        return cls(lengths, Sums.zeros(shape, len(lengths)), np.zeros((*shape, len(lengths), TERMS)), onsets)
+
+    @property
+    def total(self) -> FloatArray:
+        """Terms [..., 8] of all blocks."""
+        return self.sums.total
+
+    def add(self, block: FloatArray, index: int) -> None:
+        """Add the terms [..., 8] of block number `index` (from 0) of the grid."""
+        self.sums.total += block
+        self.open += block[..., None, :]
+        self.turn(index)
+
+    def turn(self, index: int) -> None:
+        """Block `index` is over: longer blocks that end with it are closed. For blocks without data, too."""
+        for place, length in enumerate(self.lengths):
+            if (index + 1) % length:
+                continue
+            self.sums.close(place, self.open[..., place, :])
+            self.open[..., place, :] = 0.0
+        if self.onsets is not None:
+            self.onsets.turn(index + 1, self.sums)
+
+    def difference(self) -> FloatArray:
+        """Tested minus control per row [...], as the blocks with both of them show it; 0 before there is one."""
+        return self.sums.difference()
+
+    def dispersion(self) -> FloatArray:
+        """C [...]: see Sums.dispersion."""
+        return self.sums.dispersion()
+
+    def evidence(
+        self,
+        tolerated: FloatArray | float,
+        margin: FloatArray | float,
+        history: FloatArray | float,
+        rho: FloatArray | float = RHO,
+        late: BoolArray | bool = True,
+    ) -> Weighed:
+        """What the blocks show. `history` is H, the dispersion of the control before the rollout.
+
+        `late` [...]: where late onsets are looked for, if they are at all.
+        """
+        least = np.maximum(1.0, HEADROOM * np.asarray(history))
+        dispersion = np.maximum(least, self.dispersion())
+        s, w = self.total[..., S], self.total[..., W]
+        worse = log_evidence(s - tolerated * w, variance(self.total, tolerated), dispersion, rho)
+        close = log_evidence(margin * w - s, variance(self.total, margin), dispersion, rho)
+        onset, difference = np.zeros_like(worse), self.difference()
+        if self.onsets is not None and np.any(late):
+            asked = np.broadcast_to(late, worse.shape)
+            worse = np.where(asked & (worse > 0), np.maximum(worse - MAIN_COST, 0.0), worse)
+            known = worse, onset, difference
+            worse, onset, difference = self.onsets.latest(self.sums, tolerated, least, rho, asked, known)
+        return Weighed(worse, close, onset, difference)
+
+    def resized(self, size: int) -> Scores:
+        """The same with the leading axis grown to `size`; what is new starts from zero."""
+        grown = np.concatenate([self.open, np.zeros((size - len(self.open), *self.open.shape[1:]))])
+        onsets = None if self.onsets is None else self.onsets.resized(size)
+        return Scores(self.lengths, self.sums.resized(size), grown, onsets)
