@@ -7,7 +7,6 @@ from math import log
 
 import numpy as np
 from pintle.core.judgement.history import WINDOW_SECONDS
-from pintle.core.judgement.onsets import onset_blocks
 from pintle.core.judgement.score import (
     RHO,
     W,
@@ -75,9 +74,7 @@ def judge(canary: Arms, stable: Arms, past: Arms | None, rule: Rule, step: int =
     elif rule.dispersion and past is not None:
         history = past_dispersion(blocks(past, size), rule.grid)
     canary, stable = blocks(canary, size), blocks(stable, size)
-    scores = Scores.zeros(
-        canary.rows.shape[1:], dispersion_lengths(rule.grid), onset_blocks(rule.grid) if rule.late else 0
-    )
+    scores = Scores.of_grid(canary.rows.shape[1:], rule.grid, rule.late)
     found = Outcome.never(canary.rows.shape[1])
     rows = np.zeros(canary.rows.shape[1])
     for block in range(len(canary.rows)):

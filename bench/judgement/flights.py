@@ -19,7 +19,7 @@ import numpy as np
 from pintle.contract.psi import MIN_PSI, MIN_ROWS
 from pintle.core.judgement.drift import psi_low
 from pintle.core.judgement.history import UNKNOWN_DISPERSION
-from pintle.core.judgement.score import dispersion_lengths, mean_block
+from pintle.core.judgement.score import mean_block
 from pintle.core.judgement.weighing import Scores
 
 from bench.judgement.canary import OURS
@@ -199,7 +199,7 @@ def with_holdback(new: np.ndarray, old: np.ndarray, hour: np.ndarray, rng: np.ra
         [np.bincount(hour[arm], loss[arm] ** power, minlength=blocks) for power in (0, 1, 2)]
         for arm, loss in ((~held, new), (held, old))
     ]
-    scores = Scores.zeros((), dispersion_lengths(HOUR))
+    scores = Scores.of_grid((), HOUR, late=False)
     for block in range(blocks):
         scores.add(mean_block(*(part[block] for arm in sums for part in arm)), block)
         if scores.evidence(0.0, 0.02, UNKNOWN_DISPERSION)[0] >= np.log(1 / ALPHA):

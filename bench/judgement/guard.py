@@ -6,8 +6,7 @@ from dataclasses import replace
 from math import erfc, log, sqrt
 
 import numpy as np
-from pintle.core.judgement.onsets import onset_blocks
-from pintle.core.judgement.score import bound_block, dispersion_lengths
+from pintle.core.judgement.score import bound_block
 from pintle.core.judgement.settings import Settings
 from pintle.core.judgement.weighing import Scores
 
@@ -34,7 +33,7 @@ MISHAP = Mishap(interval=GRID)
 def gross(arm: Arms, alpha: float) -> np.ndarray:
     """Seconds [R] to a rollback without a control: errors surely above the bound of gross failure."""
     bound, arm = Settings().gross_errors, blocks(arm, GRID)
-    scores = Scores.zeros(arm.rows.shape[1:], dispersion_lengths(GRID), onset_blocks(GRID))
+    scores = Scores.of_grid(arm.rows.shape[1:], GRID)
     found = np.full(arm.rows.shape[1], np.inf)
     for block, (rows, bad) in enumerate(zip(arm.rows, arm.bad, strict=True)):
         scores.add(bound_block(bad, rows, bound), block)

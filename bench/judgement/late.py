@@ -15,7 +15,9 @@ GRID = 15
 RULE = Rule(alpha=0.01, grid=GRID)
 WHOLE = f"{OURS}, whole rollout only"
 COLUMNS = (OURS, WHOLE, *PEERS)
-AFTER = {"from the beginning": 0, "10 min": 600, "1 h": 3600, "4 h": 4 * 3600}
+BETWEEN = 30
+"""The turn lies half-way between two onsets."""
+AFTER = {"from the beginning": 0, "10 min": 600 + BETWEEN, "1 h": 3600 + BETWEEN, "4 h": 4 * 3600 + BETWEEN}
 WATCHED = 1800
 """Seconds after the turn that are simulated."""
 RATE = 100

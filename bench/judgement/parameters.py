@@ -17,9 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 from pintle.core.judgement.facts import PodFacts
-from pintle.core.judgement.onsets import onset_blocks
 from pintle.core.judgement.restarts import restarts_result
-from pintle.core.judgement.score import dispersion_lengths, passing, share_block
+from pintle.core.judgement.score import passing, share_block
 from pintle.core.judgement.settings import BALANCED, ERRORS, PRESETS, Limits, Settings
 from pintle.core.judgement.verdict import FAIL, PASS
 from pintle.core.judgement.weighing import Scores
@@ -61,7 +60,7 @@ def ends(scene: Scene, count: int, rng: np.random.Generator) -> dict[str, Ends]:
     known = history(scene, count, rng)
     x1, n1 = arm(scene, CANARY, np.full(SECONDS, scene.canary), count, rng)
     x0, n0 = arm(scene, STABLE, np.full(SECONDS, scene.stable), count, rng)
-    scores, rows = Scores.zeros((count,), dispersion_lengths(1), onset_blocks(1)), np.zeros(count)
+    scores, rows = Scores.of_grid((count,), 1), np.zeros(count)
     found = {name: Ends(*np.full((2, count), np.inf)) for name in CHANGED}
     none, yes = np.zeros(count), np.ones(count, dtype=bool)
     for block in range(SECONDS):

@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import numpy.typing as npt
-from pintle.core.judgement.onsets import onset_blocks
 from pintle.core.judgement.score import control_dispersion, dispersion_lengths, passing, share_block
 from pintle.core.judgement.settings import BALANCED, ERRORS, PRESETS, SLOW, Limits
 from pintle.core.judgement.weighing import Scores
@@ -70,7 +69,7 @@ def judged(test: str, scene: Scene, limits: Limits, alpha: float, count: int, rn
     share[SECONDS // 2 :] = scene.canary if scene.later is None else scene.later
     x1, n1 = arm(scene, CANARY, share, count, rng)
     x0, n0 = arm(scene, STABLE, np.full(SECONDS, scene.stable), count, rng)
-    scores = Scores.zeros((count,), dispersion_lengths(1), onset_blocks(1) if test == ERRORS else 0)
+    scores = Scores.of_grid((count,), 1, test == ERRORS)
     rows, shown = np.zeros(count), np.zeros(count)
     failed, passed = np.zeros((2, count), dtype=bool)
     for block in range(SECONDS):

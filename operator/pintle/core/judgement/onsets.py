@@ -2,18 +2,18 @@
 
 A canary that was good for an hour and then fails has an hour of good rows in the sums; by the sums of the whole
 rollout, the longer it was good the later it would be found. So the evidence is the largest of the whole rollout and of
-what came since each *onset*, a moment that is fixed beforehand (every minute of the rollout).
+what came since each *onset*, a moment that is fixed beforehand (every fourth block of the rollout).
 
 alpha holds for all of them together: evidence of the whole costs MAIN_COST nats, that of onset number i log(1 / w_i)
 with MAIN_SHARE + sum of w_i = 1 (a mixture of tests is a test, and the largest part of a sum is at most the sum).
 What is kept does not grow with the rollout but for a logarithm: onset i is forgotten after LIFETIME times the largest
-power of two that divides i, in minutes. Any age has an onset that is at most two thirds older.
+power of two that divides i, in onsets. Any age has an onset that is at most two thirds older.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from math import ceil, log
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,8 @@ from pintle.core.judgement.samples import BoolArray, FloatArray
 from pintle.core.judgement.score import HEADROOM, S, W, log_evidence, variance
 from pintle.core.judgement.sums import Sums, grown
 
-EVERY_SECONDS = 60.0
+EVERY_BLOCKS = 4
+"""Between two onsets. With few good blocks before a change, what changed does not pass for dispersion."""
 MAIN_SHARE = 0.9
 """Of alpha, for the whole rollout: who is bad from the beginning is found as soon as without any onsets, nearly."""
 MAIN_COST = log(1 / MAIN_SHARE)
@@ -30,14 +31,10 @@ DECAY = 1.5
 ZETA = 2.6124
 """The sum of i ** -DECAY over all i from 1 on, rounded up."""
 LIFETIME = 4
-CONTROL_ONSETS = 10
+NEARLY = 0.9
+CONTROL_SECONDS = 600.0
 """So far back the control is looked at, at least: one that varies a lot, as at the ends of an incident that the two
 revisions feel some seconds apart, leaves nothing to be seen in a few minutes."""
-
-
-def onset_blocks(grid_seconds: float) -> int:
-    """So many blocks lie between two onsets."""
-    return max(1, round(EVERY_SECONDS / grid_seconds))
 
 
 def cost(number: int) -> float:
@@ -57,18 +54,20 @@ class Onsets:
     `sums` [K, ...] and the dispersion C `before` [K, ...] are as they were at that moment.
     """
 
-    every: int
+    control: int
+    """Onsets in CONTROL_SECONDS."""
     numbers: list[int]
     sums: Sums
     before: FloatArray
 
     @classmethod
-    def none(cls, shape: tuple[int, ...], lengths: int, every: int) -> Onsets:
-        return cls(every, [], Sums.zeros((0, *shape), lengths), np.zeros((0, *shape)))
+    def none(cls, shape: tuple[int, ...], lengths: int, grid_seconds: float) -> Onsets:
+        control = ceil(CONTROL_SECONDS / (EVERY_BLOCKS * grid_seconds))
+        return cls(control, [], Sums.zeros((0, *shape), lengths), np.zeros((0, *shape)))
 
     def turn(self, blocks: int, now: Sums) -> None:
         """So many blocks are over, and these are their sums."""
-        number, rest = divmod(blocks, self.every)
+        number, rest = divmod(blocks, EVERY_BLOCKS)
         if rest:
             return
         kept = [place for place, known in enumerate(self.numbers) if not forgotten(known, number)]
@@ -112,9 +111,10 @@ class Onsets:
         found = np.full(shape, -np.inf)
         found[worth] = log_evidence(score[worth], spread[worth], dispersion, rho[worth] * dispersion)
         found -= costs
-        best = found.argmax(axis=0)[None]
-        most = np.take_along_axis(found, best, axis=0)[0]
-        blocks = np.array(self.numbers, dtype=float)[best[0]] * self.every
+        most = found.max(axis=0)
+        # For people the youngest that says nearly as much: good rows before a change add nothing and take nothing away.
+        best = len(found) - 1 - (found >= NEARLY * most)[::-1].argmax(axis=0)[None]
+        blocks = np.array(self.numbers, dtype=float)[best[0]] * EVERY_BLOCKS
         recent = np.take_along_axis(np.divide(s, w, out=np.zeros(shape), where=w > 0), best, axis=0)[0]
         more = most > worse
         return np.where(more, most, worse), np.where(more, blocks, onset), np.where(more, recent, difference)
@@ -122,7 +122,7 @@ class Onsets:
     def _longer(self) -> npt.NDArray[np.intp]:
         """[K] by onset the place of the one from which on the control is looked at: itself, or ten minutes; -1: all."""
         newest = self.numbers[-1]
-        old = [place for place, number in enumerate(self.numbers) if newest - number >= CONTROL_ONSETS]
+        old = [place for place, number in enumerate(self.numbers) if newest - number >= self.control]
         return np.minimum(np.arange(len(self.numbers)), len(old) - 1)
 
     def _since(self, now: Sums, places: npt.NDArray[np.intp], worth: BoolArray) -> Sums:
@@ -136,4 +136,4 @@ class Onsets:
 
     def resized(self, size: int) -> Onsets:
         """The same with the leading axis of the sums grown to `size`."""
-        return Onsets(self.every, self.numbers, self.sums.resized(size, 1), grown(self.before, size, 1))
+        return Onsets(self.control, self.numbers, self.sums.resized(size, 1), grown(self.before, size, 1))

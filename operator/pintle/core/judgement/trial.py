@@ -22,11 +22,10 @@ from pintle.core.judgement.facts import PodFacts
 from pintle.core.judgement.freshness import freshness
 from pintle.core.judgement.history import UNKNOWN_DISPERSION, WINDOW_SECONDS, History, slow_bucket, stable_dispersion
 from pintle.core.judgement.odd_pods import odd_pod
-from pintle.core.judgement.onsets import onset_blocks
 from pintle.core.judgement.restarts import restarts_result
 from pintle.core.judgement.results import Evidence, incomparable, missing_result, result
 from pintle.core.judgement.samples import FloatArray, RawSeries
-from pintle.core.judgement.score import RHO, TERMS, W, bound_block, dispersion_lengths, passing, share_block
+from pintle.core.judgement.score import RHO, TERMS, W, bound_block, passing, share_block
 from pintle.core.judgement.settings import ERRORS, LOSS, MISSING, RESTARTS, SLOW, Limits, Settings
 from pintle.core.judgement.verdict import Judgement, ScoreShift, TestResult
 from pintle.core.judgement.weighing import Scores, Weighed
@@ -62,7 +61,7 @@ class Trial:
         self._blocks = Blocks((tested, control), origin, settings.grid_seconds)
         self._lag = min(LAG_SHARE * settings.grid_seconds, MAX_LAG_SECONDS)
         grid = settings.grid_seconds
-        self._scores = Scores.zeros((len(ENTRIES),), dispersion_lengths(grid), onset_blocks(grid))
+        self._scores = Scores.of_grid((len(ENTRIES),), grid)
         self._seen = np.zeros((2, len(ENTRIES), 2))
         """[arms, entries, (bad, rows)] since the origin."""
         self._shown = np.zeros(len(ENTRIES))

@@ -13,7 +13,7 @@ import numpy as np
 
 from pintle.core.judgement.onsets import MAIN_COST, Onsets
 from pintle.core.judgement.samples import BoolArray, FloatArray
-from pintle.core.judgement.score import HEADROOM, RHO, TERMS, S, W, log_evidence, variance
+from pintle.core.judgement.score import HEADROOM, RHO, TERMS, S, W, dispersion_lengths, log_evidence, variance
 from pintle.core.judgement.sums import Sums
 
 
@@ -40,9 +40,14 @@ class Scores:
     onsets: Onsets | None = None
 
     @classmethod
-    def zeros(cls, shape: tuple[int, ...], lengths: tuple[int, ...], every: int = 0) -> Scores:
-        """Of no block. `every` so many blocks a late onset is looked for (onsets.onset_blocks); 0: never."""
-        onsets = Onsets.none(shape, len(lengths), every) if every else None
+    def of_grid(cls, shape: tuple[int, ...], grid_seconds: float, late: bool = True) -> Scores:
+        """Of no block yet. `late`: onsets are looked for."""
+        lengths = dispersion_lengths(grid_seconds)
+        return cls.zeros(shape, lengths, Onsets.none(shape, len(lengths), grid_seconds) if late else None)
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...], lengths: tuple[int, ...], onsets: Onsets | None = None) -> Scores:
+        """Of no block yet, with dispersion by blocks of these lengths."""
         return cls(lengths, Sums.zeros(shape, len(lengths)), np.zeros((*shape, len(lengths), TERMS)), onsets)
 
     @property

@@ -7,13 +7,11 @@ from math import exp, log
 
 import numpy as np
 import pytest
-from pintle.core.judgement.onsets import LIFETIME, MAIN_COST, cost, forgotten, onset_blocks
+from pintle.core.judgement.onsets import LIFETIME, MAIN_COST, cost, forgotten
 from pintle.core.judgement.score import share_block
 from pintle.core.judgement.weighing import Scores, Weighed
 
 GRID = 15
-EVERY = onset_blocks(GRID)
-LENGTHS = (1, 2, 4)
 ALPHA = log(100)
 DAY = 1440
 
@@ -54,8 +52,8 @@ class Rollout:
     blocks: int = 0
 
     @classmethod
-    def begun(cls, every: int = EVERY) -> Rollout:
-        return cls(Scores.zeros((), LENGTHS, every))
+    def begun(cls, late: bool = True) -> Rollout:
+        return cls(Scores.of_grid((), GRID, late))
 
     def go(self, minutes: float, canary: float, stable: float) -> Weighed:
         for _ in range(round(minutes * 60 / GRID)):
@@ -67,7 +65,7 @@ class Rollout:
 
 def test_a_canary_that_fails_after_hours_is_found_at_once() -> None:
     """A quarter of the answers for 15 s, after four good hours; the whole rollout has nothing to show by then."""
-    with_onsets, whole = Rollout.begun(), Rollout.begun(0)
+    with_onsets, whole = Rollout.begun(), Rollout.begun(late=False)
     for rollout in (with_onsets, whole):
         rollout.go(240, 0.01, 0.01)
     assert whole.go(0.25, 0.25, 0.01).worse < ALPHA / 2
@@ -79,7 +77,7 @@ def test_a_canary_that_fails_after_hours_is_found_at_once() -> None:
 
 def test_a_canary_that_fails_from_the_beginning_is_found_by_the_whole() -> None:
     """Onsets cost it MAIN_COST and no more."""
-    with_onsets, whole = Rollout.begun(), Rollout.begun(0)
+    with_onsets, whole = Rollout.begun(), Rollout.begun(late=False)
     found, plain = (rollout.go(0.5, 0.05, 0.01) for rollout in (with_onsets, whole))
     assert found.worse == pytest.approx(plain.worse - MAIN_COST)
     assert found.onset == 0
@@ -98,7 +96,7 @@ def test_the_ends_of_an_incident_felt_at_different_times_are_no_onset(late_secon
 
 def test_where_no_onsets_are_asked_for_the_whole_rollout_decides() -> None:
     """By place: `late` is about single tests."""
-    scores = Scores.zeros((2,), LENGTHS, EVERY)
+    scores = Scores.of_grid((2,), GRID)
     for block in range(241):
         bad = 75.0 if block == 240 else 1.5
         scores.add(share_block(np.full(2, bad), np.full(2, 150.0), np.full(2, 13.5), np.full(2, 1350.0)), block)
@@ -109,7 +107,7 @@ def test_where_no_onsets_are_asked_for_the_whole_rollout_decides() -> None:
 
 def test_what_turns_up_late_has_onsets_too() -> None:
     """A feature that is first seen in the third minute is judged like one that was there with nothing to say."""
-    grown, whole = Scores.zeros((1,), LENGTHS, EVERY), Scores.zeros((2,), LENGTHS, EVERY)
+    grown, whole = Scores.of_grid((1,), GRID), Scores.of_grid((2,), GRID)
     for block in range(60):
         first = share_block(*(np.array([part]) for part in (1.5, 150.0, 13.5, 1350.0)))
         bad = 60.0 if block > 56 else 1.5

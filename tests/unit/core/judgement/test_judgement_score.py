@@ -173,8 +173,8 @@ def test_rollouts_on_the_leading_axis_are_judged_like_each_alone() -> None:
     rng = np.random.default_rng(3)
     counts = rng.poisson(8, (40, 4, 5)).astype(float)
     counts[:30, 1, :3], counts[30:, 1, :3] = 1, 30  # late, so that an onset has more to say than the whole
-    together = Scores.zeros((5,), (1, 5), every=5)
-    alone = [Scores.zeros((), (1, 5), every=5) for _ in range(5)]
+    together = Scores.of_grid((5,), 15.0)
+    alone = [Scores.of_grid((), 15.0) for _ in range(5)]
     for index, (n1, x1, n0, x0) in enumerate(counts):
         parts = np.minimum(x1, n1), n1, np.minimum(x0, 4 * n0), 4 * n0
         together.add(share_block(*parts), index)
