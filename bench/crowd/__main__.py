@@ -8,6 +8,7 @@ own polls Prometheus ten times a second with the operator's engine.
 
 - t0: the observer's Fail
 - t0 -> route write: until the operator decided the write that takes the canary's weight away (by the record's own time)
+- t0 -> told: until a watch of the API server saw it
 - t0 -> t1: until the last request that reached the canary was sent. Negative: the operator was faster
 
 The loopback device gets an address for the servers meanwhile, which takes root.
@@ -34,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bench.crowd.backends import Backends, address
 from bench.crowd.gateway import gateway
 from bench.crowd.loads import Loads, first_and_last, odd
+from bench.crowd.routes import Told
 from bench.fleet import GATEWAY, Fleet, fleet
 from bench.report import Report, arguments
 from bench.rollback.observer import Subject, failures, unix
@@ -62,6 +64,7 @@ class Bench:
 
     made: Fleet
     loads: Loads
+    told: Told
     apart: ProcessPoolExecutor
     url: str
     scrape: float
@@ -96,7 +99,15 @@ class Bench:
             for sent in odd(subject.tested, seen[name], began):
                 print(f"   {name}: {sent.at - t0:.2f} s after t0, not the canary's: {sent.revision} {sent.failure}")
             write = unix(written[name].since)
-            found.append({"visible": t0 - first, "write": write - t0, "t1": last - t0, "whole": last - first})
+            found.append(
+                {
+                    "visible": t0 - first,
+                    "write": write - t0,
+                    "told": self.told.since(name) - t0,
+                    "t1": last - t0,
+                    "whole": last - first,
+                }
+            )
             self._again(subject)
         eventually(lambda: self._in_rollout(names), PATIENCE, LOOK_SECONDS)
         return found
@@ -144,6 +155,7 @@ def main() -> int:
             gateway(space, GATEWAY, Path(folder)) as url,
             fleet(Path(folder), space, options.scrape, options.look, features=1, accepts=False) as made,
             Backends(space, lambda name, revision: made.failed(name, revision, 1) > 0) as backends,
+            Told(rest, space.name) as told,
         ):
             made.on_pod = backends.add
             for version in (1, 2):
@@ -152,7 +164,7 @@ def main() -> int:
             print(f"{options.deployments} deployments serve", flush=True)
             made.ask_for(2, made.names)
             print(f"{options.deployments} are in rollout", flush=True)
-            bench = Bench(made, loads, apart, url, options.scrape)
+            bench = Bench(made, loads, told, apart, url, options.scrape)
             failed = False
             while len(samples) < options.breaches and not failed:
                 begin = len(samples) % options.deployments
