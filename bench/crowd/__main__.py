@@ -99,15 +99,8 @@ class Bench:
             for sent in odd(subject.tested, seen[name], began):
                 print(f"   {name}: {sent.at - t0:.2f} s after t0, not the canary's: {sent.revision} {sent.failure}")
             write = unix(written[name].since)
-            found.append(
-                {
-                    "visible": t0 - first,
-                    "write": write - t0,
-                    "told": self.told.since(name) - t0,
-                    "t1": last - t0,
-                    "whole": last - first,
-                }
-            )
+            times = {"visible": t0 - first, "write": write - t0, "told": self.told.since(name) - t0}
+            found.append({**times, "t1": last - t0, "whole": last - first})
             self._again(subject)
         eventually(lambda: self._in_rollout(names), PATIENCE, LOOK_SECONDS)
         return found

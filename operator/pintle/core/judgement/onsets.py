@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,14 @@ def forgotten(number: int, now: int) -> bool:
     return now - number >= LIFETIME * (number & -number)
 
 
+class Found(NamedTuple):
+    """By the onset that says most: evidence [...], the number of its first block [...], terms [..., 10] since then."""
+
+    worse: FloatArray
+    onset: FloatArray
+    since: FloatArray
+
+
 @dataclass
 class Onsets:
     """K onsets that are kept, oldest first.
@@ -76,48 +85,43 @@ class Onsets:
         self.sums = Sums(*(np.concatenate([old[kept], new[None]]) for old, new in pairs))
         self.before = np.concatenate([self.before[kept], now.dispersion()[None]])
 
-    def latest(
+    def best(
         self,
         now: Sums,
         tolerated: FloatArray | float,
         least: FloatArray,
         rho: FloatArray | float,
-        late: BoolArray,
-        known: tuple[FloatArray, FloatArray, FloatArray],
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """`known` (evidence, block of the onset, difference since, each [...]), or more where an onset has more.
+        above: FloatArray,
+    ) -> Found | None:
+        """The onsets with most evidence; None where no one has more than `above` [...] (infinite: nobody asks).
 
-        `least` [...] is what the dispersion is at least; `late` [...] where it is asked for.
+        `least` [...] is what the dispersion is at least.
         """
         if not self.numbers:
-            return known
-        worse, onset, difference = known
+            return None
         total = now.total - self.sums.total
         s, w = total[..., S], total[..., W]
         score, spread = s - tolerated * w, variance(total, tolerated)
-        shape = score.shape
-        costs = np.array([cost(number) for number in self.numbers]).reshape(-1, *(1,) * worse.ndim)
+        costs = np.array([cost(number) for number in self.numbers]).reshape(-1, *(1,) * above.ndim)
         bursts = np.maximum(least, self.before)
-        rho = np.broadcast_to(rho, shape)
+        rho = np.broadcast_to(rho, score.shape)
         at_most = log(2.0) + score * score / (2 * bursts * (spread + rho * bursts)) - costs
         # Dispersion only takes away, and takes most of the time: not where there is nothing to gain.
-        worth = (score > 0) & (at_most > np.maximum(worse, 0.0)) & late
+        worth = (score > 0) & (at_most > above)
         if not worth.any():
-            return known
+            return None
         since = self._since(now, np.arange(len(self.numbers)), worth)
         dispersion = np.maximum(bursts[worth], since.dispersion())
         restless = HEADROOM * self._since(now, self._longer(), worth).control_dispersion()
         dispersion = np.maximum(dispersion, restless)
-        found = np.full(shape, -np.inf)
+        found = np.full(score.shape, -np.inf)
         found[worth] = log_evidence(score[worth], spread[worth], dispersion, rho[worth] * dispersion)
         found -= costs
         most = found.max(axis=0)
         # For people the youngest that says nearly as much: good rows before a change add nothing and take nothing away.
-        best = len(found) - 1 - (found >= NEARLY * most)[::-1].argmax(axis=0)[None]
-        blocks = np.array(self.numbers, dtype=float)[best[0]] * EVERY_BLOCKS
-        recent = np.take_along_axis(np.divide(s, w, out=np.zeros(shape), where=w > 0), best, axis=0)[0]
-        more = most > worse
-        return np.where(more, most, worse), np.where(more, blocks, onset), np.where(more, recent, difference)
+        best = len(found) - 1 - (found >= NEARLY * most)[::-1].argmax(axis=0)
+        blocks = np.array(self.numbers, dtype=float)[best] * EVERY_BLOCKS
+        return Found(most, blocks, np.take_along_axis(total, best[None, ..., None], axis=0)[0])
 
     def _longer(self) -> npt.NDArray[np.intp]:
         """[K] by onset the place of the one from which on the control is looked at: itself, or ten minutes; -1: all."""

@@ -75,7 +75,7 @@ def losses(blocks: Blocks, grown: FloatArray, origin: float) -> dict[float, Floa
 
 
 def loss_block(by_cohort: dict[float, FloatArray]) -> FloatArray:
-    """Terms [6] of a block from parts [2 arms, 3] by cohort; every cohort is a stratum of its own.
+    """Terms [10] of a block from parts [2 arms, 3] by cohort; every cohort is a stratum of its own.
 
     The shares of the traffic differ between cohorts, and so may the world: added up they would be confounded.
     """

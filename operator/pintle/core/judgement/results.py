@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pintle.contract import metrics as names
 from pintle.core.judgement.counters import BAD_RESULTS
 from pintle.core.judgement.samples import FloatArray
+from pintle.core.judgement.score import N0, N1, X0, X1, S, W
 from pintle.core.judgement.settings import ERRORS, LOSS, MISSING, SLOW, Settings
 from pintle.core.judgement.verdict import FAIL, NEED_MORE_DATA, PASS, Arm, TestResult
 
@@ -40,8 +41,8 @@ class Evidence:
     """With which a standing Pass was reached, 0 where none stands: see score.passing."""
     onset_seconds: FloatArray
     """`worse` is that of so many seconds up to now; 0: of the whole rollout."""
-    recent: FloatArray
-    """The difference found since the onset."""
+    since: FloatArray
+    """Terms [entries, 10] of the blocks since the onset."""
 
     def proven(self, places: int | npt.NDArray[np.int64]) -> float:
         """Evidence of the weakest of these entries that it is close enough: now, or when its Pass was reached."""
@@ -108,7 +109,12 @@ def _result(
         verdict = PASS
     else:
         verdict = NEED_MORE_DATA
-    parts = [words, _figures(tested, control), _recent(found, place)]
+    parts = [words, _figures(tested, control)]
+    difference = float(found.difference[place]) if found.compared[place] > 0 else None
+    if verdict == FAIL and (seconds := float(found.onset_seconds[place])):
+        # The shares of the whole rollout would hide what came late.
+        tested, control, difference = _since_onset(found.since[place])
+        parts = [words, f"{_figures(tested, control)} in the last {_length(seconds)}"]
     if verdict == PASS and found.close[places].min() < settings.pass_threshold:
         parts.append("shown earlier")
     if verdict == NEED_MORE_DATA:
@@ -118,7 +124,7 @@ def _result(
         verdict=verdict,
         tested=tested,
         control=control,
-        difference=float(found.difference[place]) if found.compared[place] > 0 else None,
+        difference=difference,
         fail_evidence=worse,
         fail_threshold=threshold,
         pass_evidence=close,
@@ -136,13 +142,14 @@ def _figures(tested: Arm, control: Arm) -> str:
     return f"{words}, control {control.share:.2%} of {control.rows:.0f}" if control.rows else words
 
 
-def _recent(found: Evidence, place: int) -> str:
-    """What the shares of the whole rollout hide: a change that came late."""
-    seconds = float(found.onset_seconds[place])
-    if not seconds:
-        return ""
-    length = f"{seconds:.0f} s" if seconds < SECONDS_IN_MINUTE else f"{seconds / SECONDS_IN_MINUTE:.0f} min"
-    return f"in the last {length} {100 * float(found.recent[place]):+.2f} points"
+def _since_onset(terms: FloatArray) -> tuple[Arm, Arm, float]:
+    """Both arms and the difference in terms [10]; blocks without one of them are not in it."""
+    tested, control = (Arm(float(terms[rows]), float(terms[bad])) for bad, rows in ((X1, N1), (X0, N0)))
+    return tested, control, float(terms[S] / terms[W])
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < SECONDS_IN_MINUTE else f"{seconds / SECONDS_IN_MINUTE:.0f} min"
 
 
 def _wait(tested: Arm, close: float, settings: Settings, elapsed: float) -> str:

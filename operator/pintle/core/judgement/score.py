@@ -4,12 +4,13 @@ A *block* is what both revisions showed in one interval of the grid. Every funct
 shape `...` (tests and features of one rollout, or thousands of simulated rollouts); what the operator runs and what the
 simulation in bench/judgement runs is the same code. docs/judgement.md has the formulas and where they come from.
 
-A block is kept as eight terms, so that the evidence for any difference d follows from sums over the blocks:
+A block is kept as ten terms, so that the evidence for any difference d follows from sums over the blocks:
     s          sum of bad of the tested revision minus what the block's own mean lets expect
     w          n1 n0 / n: how much s grows per unit of true difference
     a, b, c    the variance of s under a true difference d is V(d) = a + b d + c d^2
     f          V(d) is at least f d (1 - d): where next to nothing is bad, the blocks cannot show what d would do
-    x0, n0     bad and all rows of the control, for how much it varies by itself
+    x1, n1     bad and all rows of the tested revision, for people
+    x0, n0     the same of the control, also for how much it varies by itself
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import numpy.typing as npt
 
 from pintle.core.judgement.samples import BoolArray, FloatArray
 
-S, W, A, B, C, F, X0, N0 = range(8)
-TERMS = 8
+S, W, A, B, C, F, X1, N1, X0, N0 = range(10)
+TERMS = 10
 RHO = 5.0
 """The test is sharpest when V is near this: five events or so."""
 HEADROOM = 1.2
@@ -30,7 +31,7 @@ DISPERSION_SECONDS = (1.0, 5.0, 30.0, 60.0)
 
 
 def share_block(x1: FloatArray, n1: FloatArray, x0: FloatArray, n0: FloatArray) -> FloatArray:
-    """Terms [..., 8] of blocks with x1 bad of n1 tested and x0 bad of n0 control rows; zeros where an arm is empty."""
+    """Terms [..., 10] of blocks with x1 bad of n1 tested and x0 bad of n0 control rows; zeros where an arm is empty."""
     n = n1 + n0
     used = (n1 > 0) & (n0 > 0) & (n >= 2)
     n = np.where(used, n, 2.0)
@@ -45,12 +46,12 @@ def share_block(x1: FloatArray, n1: FloatArray, x0: FloatArray, n0: FloatArray) 
     out[..., B] = scale * (1 - 2 * p) * (n0 - n1)
     out[..., C] = -scale * (n0 * n0 - n0 * n1 + n1 * n1) / n
     out[..., F] = scale * np.where(p < 0.5, n0, n1)
-    out[..., X0], out[..., N0] = np.where(used, x0, 0.0), np.where(used, n0, 0.0)
+    _arms(out, used, x1, n1, x0, n0)
     return out
 
 
 def bound_block(x1: FloatArray, n1: FloatArray, share: FloatArray | float) -> FloatArray:
-    """Terms [..., 8] of blocks compared with a known share: a control with endlessly many rows."""
+    """Terms [..., 10] of blocks compared with a known share: a control with endlessly many rows."""
     n1, share = np.broadcast_arrays(n1, share)
     out = np.empty((*n1.shape, TERMS))
     out[..., S] = x1 - n1 * share
@@ -59,14 +60,14 @@ def bound_block(x1: FloatArray, n1: FloatArray, share: FloatArray | float) -> Fl
     out[..., B] = n1 * (1 - 2 * share)
     out[..., C] = -n1
     out[..., F] = n1
-    out[..., X0] = out[..., N0] = 0.0
+    _arms(out, np.ones(n1.shape, dtype=bool), x1, n1, 0.0, 0.0)
     return out
 
 
 def mean_block(
     n1: FloatArray, sum1: FloatArray, squares1: FloatArray, n0: FloatArray, sum0: FloatArray, squares0: FloatArray
 ) -> FloatArray:
-    """Terms [..., 8] of blocks of losses: rows, sums and sums of squares of both revisions.
+    """Terms [..., 10] of blocks of losses: rows, sums and sums of squares of both revisions.
 
     V(d) is the variance of s over all ways to deal the block's rows to the arms, once d is taken off the tested ones:
     n1 n0 / (n (n - 1)) times their sum of squares about the mean.
@@ -85,12 +86,18 @@ def mean_block(
     out[..., B] = -2 * scale * s
     out[..., C] = scale * w
     out[..., F] = 0.0
-    out[..., X0], out[..., N0] = np.where(used, sum0, 0.0), np.where(used, n0, 0.0)
+    _arms(out, used, sum1, n1, sum0, n0)
     return out
 
 
+def _arms(out: FloatArray, used: BoolArray, *counts: FloatArray | float) -> None:
+    """Writes x1, n1, x0, n0 of the blocks that are used."""
+    for term, count in zip((X1, N1, X0, N0), counts, strict=True):
+        out[..., term] = np.where(used, count, 0.0)
+
+
 def variance(terms: FloatArray, difference: FloatArray | float) -> FloatArray:
-    """V(d) [...] of summed terms [..., 8]."""
+    """V(d) [...] of summed terms [..., 10]."""
     d = np.asarray(difference)
     value = terms[..., A] + terms[..., B] * d + terms[..., C] * d * d
     size = np.clip(np.abs(d), 0.0, 1.0)

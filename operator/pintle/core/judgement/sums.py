@@ -16,9 +16,9 @@ LEAST_VARIANCE = 0.1
 
 @dataclass
 class Sums:
-    """Of all blocks the terms `total` [..., 8]; the rest by L lengths of longer blocks that are full.
+    """Of all blocks the terms `total` [..., 10]; the rest by L lengths of longer blocks that are full.
 
-    `closed` [..., L, 8] are their terms, `moments` [..., L, 6] their sums of s^2, s w, w^2, x0^2, x0 n0, n0^2, and
+    `closed` [..., L, 10] are their terms, `moments` [..., L, 6] their sums of s^2, s w, w^2, x0^2, x0 n0, n0^2, and
     `count` [..., L] is how many of them had both arms.
     """
 
@@ -38,7 +38,7 @@ class Sums:
         return self.total, self.closed, self.moments, self.count
 
     def close(self, place: int, terms: FloatArray) -> None:
-        """A longer block of length number `place` is full; its terms [..., 8]."""
+        """A longer block of length number `place` is full; its terms [..., 10]."""
         s, w, x, n = (terms[..., term] for term in (S, W, X0, N0))
         self.closed[..., place, :] += terms
         self.moments[..., place, :] += np.stack([s * s, s * w, w * w, x * x, x * n, n * n], axis=-1)

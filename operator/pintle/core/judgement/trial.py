@@ -172,7 +172,7 @@ class Trial:
         self._answered += (outcomes.growth_of(self._blocks, grown, ROWS).sum(), counts[:, 0, 1].sum())
 
     def _terms(self, counts: FloatArray, losses: dict[float, FloatArray]) -> FloatArray:
-        """Terms [entries, 8] of a block from its counts [2, entries, (bad, rows)]."""
+        """Terms [entries, 10] of a block from its counts [2, entries, (bad, rows)]."""
         (bad, rows), (control_bad, control_rows) = counts[0].T, counts[1].T
         terms = share_block(bad, rows, control_bad, control_rows)
         terms[ENTRIES.index(LOSS)] = outcomes.loss_block(losses) if self.control else np.zeros(TERMS)
@@ -284,7 +284,7 @@ class Trial:
             weighed.close,
             self._shown,
             np.where(late, (self._blocks.closed - weighed.onset) * self.settings.grid_seconds, 0.0),
-            weighed.difference,
+            weighed.since,
         )
         elapsed, control = self.at - self.origin, bool(self.control)
         tests = [

@@ -24,13 +24,13 @@ class Weighed(NamedTuple):
     close: FloatArray
     onset: FloatArray
     """[...] the number of the block from which on `worse` is so much: 0 where that is the first one."""
-    difference: FloatArray
-    """[...] tested minus control per row since the onset."""
+    since: FloatArray
+    """Terms [..., 10] of all blocks since the onset."""
 
 
 @dataclass
 class Scores:
-    """With L = len(lengths): `sums` are those of all blocks [...]; `open` [..., L, 8] the block of each length that
+    """With L = len(lengths): `sums` are those of all blocks [...]; `open` [..., L, 10] the block of each length that
     is being filled.
     """
 
@@ -52,11 +52,11 @@ class Scores:
 
     @property
     def total(self) -> FloatArray:
-        """Terms [..., 8] of all blocks."""
+        """Terms [..., 10] of all blocks."""
         return self.sums.total
 
     def add(self, block: FloatArray, index: int) -> None:
-        """Add the terms [..., 8] of block number `index` (from 0) of the grid."""
+        """Add the terms [..., 10] of block number `index` (from 0) of the grid."""
         self.sums.total += block
         self.open += block[..., None, :]
         self.turn(index)
@@ -96,13 +96,17 @@ class Scores:
         s, w = self.total[..., S], self.total[..., W]
         worse = log_evidence(s - tolerated * w, variance(self.total, tolerated), dispersion, rho)
         close = log_evidence(margin * w - s, variance(self.total, margin), dispersion, rho)
-        onset, difference = np.zeros_like(worse), self.difference()
-        if self.onsets is not None and np.any(late):
-            asked = np.broadcast_to(late, worse.shape)
-            worse = np.where(asked & (worse > 0), np.maximum(worse - MAIN_COST, 0.0), worse)
-            known = worse, onset, difference
-            worse, onset, difference = self.onsets.latest(self.sums, tolerated, least, rho, asked, known)
-        return Weighed(worse, close, onset, difference)
+        weighed = Weighed(worse, close, np.zeros_like(worse), self.total)
+        if self.onsets is None or not np.any(late):
+            return weighed
+        asked = np.broadcast_to(late, worse.shape)
+        worse = np.where(asked & (worse > 0), np.maximum(worse - MAIN_COST, 0.0), worse)
+        found = self.onsets.best(self.sums, tolerated, least, rho, np.where(asked, np.maximum(worse, 0.0), np.inf))
+        if found is None:
+            return weighed._replace(worse=worse)
+        more = found.worse > worse
+        onset, since = np.where(more, found.onset, 0.0), np.where(more[..., None], found.since, self.total)
+        return Weighed(np.where(more, found.worse, worse), close, onset, since)
 
     def resized(self, size: int) -> Scores:
         """The same with the leading axis grown to `size`; what is new starts from zero."""

@@ -180,10 +180,11 @@ def test_rollouts_on_the_leading_axis_are_judged_like_each_alone() -> None:
         together.add(share_block(*parts), index)
         for place, scores in enumerate(alone):
             scores.add(share_block(*(part[place] for part in parts)), index)
-    both = np.array(together.evidence(0.0, 0.05, 1.5))
-    assert set(both[2] > 0) == {True, False}
+    both = together.evidence(0.0, 0.05, 1.5)
+    assert set(both.onset > 0) == {True, False}
     for place, scores in enumerate(alone):
-        assert np.array(scores.evidence(0.0, 0.05, 1.5)) == pytest.approx(both[:, place])
+        for one, of_all in zip(scores.evidence(0.0, 0.05, 1.5), both, strict=True):
+            assert one == pytest.approx(of_all[place])
 
 
 def test_control_dispersion_by_hand() -> None:

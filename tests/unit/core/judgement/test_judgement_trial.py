@@ -105,19 +105,20 @@ def test_what_turns_bad_late_is_found_by_what_came_since(what: str, verdict: str
     """After ten good minutes, 15 s of which 14 are bad. A slow machine is forgiven: its Pass stands."""
     found = test(judge(turning(what), 615), what)
     assert found.verdict == verdict
-    assert ("in the last 15 s +46.67 points" in found.message) == (verdict == FAIL)
+    assert ("46.67% of 60, control 0.00% of 540 in the last 15 s" in found.message) == (verdict == FAIL)
+    assert (found.tested.rows == 60) == (verdict == FAIL)
 
 
 def test_late_onsets_are_found_by_the_replay() -> None:
     """Looks of a second each and one look at everything find the same, to the last bit."""
     world = pods()
-    steady(world, 620, turning("missing"), start=ORIGIN - 10)
+    steady(world, 630, turning("missing"), start=ORIGIN - 10)
     looks, replay = (Trial("new", "old", ORIGIN, SECOND, CALM) for _ in range(2))
-    for second in range(611):
+    for second in range(621):
         looks.feed(stored(world, ORIGIN + second - 10, ORIGIN + second), ORIGIN + second)
-    replay.feed(stored(world), ORIGIN + 610)
-    assert looks.judgement(ORIGIN + 610) == replay.judgement(ORIGIN + 610)
-    assert "in the last" in test(replay.judgement(ORIGIN + 610), "missing").message
+    replay.feed(stored(world), ORIGIN + 620)
+    assert looks.judgement(ORIGIN + 620) == replay.judgement(ORIGIN + 620)
+    assert "in the last" in test(replay.judgement(ORIGIN + 620), "missing").message
 
 
 def test_a_clients_mistake_is_no_error() -> None:
