@@ -167,15 +167,16 @@ def fleet(
     rows: int = 20,
     features: int = FEATURES,
     accepts: bool = True,
+    stand_in_seconds: float = STAND_IN_SECONDS,
 ) -> Iterator[Fleet]:
     """An empty fleet; `rows` per moment and deployment, `features` of a model. `scrape` and `look` in seconds.
 
-    `accepts`: routes are said to be programmed, because no gateway does it.
+    `stand_in_seconds` lie between two looks of the stand-in. `accepts`: routes are said to be programmed, because no gateway does it.
     """
     with (
         Exporter() as exporter,
         ScrapingPrometheus(folder / "prometheus", exporter, scrape) as prometheus,
-        StandIn(space.rest, space.name, routes=accepts).at_work(STAND_IN_SECONDS),
+        StandIn(space.rest, space.name, routes=accepts).at_work(stand_in_seconds),
     ):
         env = {
             "PINTLE_DRAIN_SECONDS": "0.5",

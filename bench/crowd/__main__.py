@@ -52,6 +52,8 @@ PER_SECOND = 40
 QUIET_SCRAPES = 2
 APART_SECONDS = 1.0
 """Breaches that have nothing to do with each other do not begin in the same moment."""
+STAND_IN_SECONDS = 10.0
+"""Seconds between two looks of the stand-in for kubelet and controllers: real ones do not list everything."""
 TAIL_SECONDS = 2.0
 """How long after the write a request on the canary would still be noticed."""
 LOOK_SECONDS = 0.5
@@ -146,7 +148,15 @@ def main() -> int:
         space = Space(server, rest, "crowd")
         with (
             gateway(space, GATEWAY, Path(folder)) as url,
-            fleet(Path(folder), space, options.scrape, options.look, features=1, accepts=False) as made,
+            fleet(
+                Path(folder),
+                space,
+                options.scrape,
+                options.look,
+                features=1,
+                accepts=False,
+                stand_in_seconds=STAND_IN_SECONDS,
+            ) as made,
             Backends(space, lambda name, revision: made.failed(name, revision, 1) > 0) as backends,
             Told(rest, space.name) as told,
         ):

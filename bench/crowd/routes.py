@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 from pintle.contract.names import ANNOTATION_ROLLOUT
@@ -49,12 +51,14 @@ class Told:
         params = {"watch": "true", "timeoutSeconds": str(LIMIT_SECONDS)}
         with self._rest.client.stream("GET", self._path, params=params, timeout=None) as answer:
             for line in answer.iter_lines():
-                route = json.loads(line)["object"]
-                metadata = route["metadata"]
-                text = (metadata.get("annotations") or {}).get(ANNOTATION_ROLLOUT)
-                if (Record.from_json(text) or Record()).canary:
-                    self._without.pop(metadata["name"], None)
-                else:
-                    self._without.setdefault(metadata["name"], time.time())
-                if self._stop.is_set():
+                event = json.loads(line)
+                if self._stop.is_set() or event["type"] == "ERROR":  # the watch is too old: begun anew
                     return
+                self._learn(event["object"]["metadata"])
+
+    def _learn(self, metadata: Mapping[str, Any]) -> None:
+        text = (metadata.get("annotations") or {}).get(ANNOTATION_ROLLOUT)
+        if (Record.from_json(text) or Record()).canary:
+            self._without.pop(metadata["name"], None)
+        else:
+            self._without.setdefault(metadata["name"], time.time())

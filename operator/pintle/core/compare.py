@@ -21,20 +21,23 @@ def covers(observed: Any, desired: Any, quantity: bool = False) -> bool:
 
     Maps are compared by the keys of `desired`, lists element by element, quantities by value. Empty equals absent.
     """
-    if isinstance(desired, Mapping):
-        have = observed if isinstance(observed, Mapping) else {}
+    # Leaves first and plain types before abstract ones: asking for those takes most of the time here.
+    if desired is None or desired == "":
+        return observed is None or observed == ""
+    if isinstance(desired, (str, int, float)):
+        if quantity and isinstance(observed, str) and isinstance(desired, str):
+            return amount(observed) == amount(desired)
+        return bool(observed == desired)
+    if isinstance(desired, (dict, Mapping)):
+        have = observed if isinstance(observed, (dict, Mapping)) else {}
         if not desired:
             return not have
         return all(covers(have.get(key), value, quantity or key in _QUANTITIES) for key, value in desired.items())
-    if isinstance(desired, Sequence) and not isinstance(desired, str):
+    if isinstance(desired, (list, Sequence)):
         items = observed if isinstance(observed, Sequence) and not isinstance(observed, str) else ()
         return len(items) == len(desired) and all(
             covers(have, want, quantity) for have, want in zip(items, desired, strict=True)
         )
-    if desired is None or desired == "":
-        return observed is None or observed == ""
-    if quantity and isinstance(observed, str) and isinstance(desired, str):
-        return amount(observed) == amount(desired)
     return bool(observed == desired)
 
 

@@ -37,8 +37,9 @@ from pintle.ports.metrics import MetricSource, MetricsUnavailable
 logger = logging.getLogger("pintle.trials")
 
 SLOW_SECONDS = 2.0
-SAY_SECONDS = 5.0
-"""A judgement that goes on as it was is told this often, so that its figures in the status move on."""
+SAY_SECONDS = 9.5
+"""A judgement that goes on as it was is told this often, so that its figures in the status move on: a little sooner
+than a status is written afresh (core/rollout/progress.AFRESH), or it would be looked at twice for one write."""
 DOWN_SECONDS = 5.0
 """Without an answer for so long (or for three scrapes), Prometheus is down."""
 WINDOW_SAMPLES = 60
@@ -53,8 +54,6 @@ LOADS = 2
 RELOAD_SECONDS = 2.0
 BROKEN_SECONDS = 10.0
 FAULT = "a fault of the operator: see its log"
-TURN_CASES = 16
-"""After so many trials the other work of the process gets a turn."""
 
 
 @dataclass(frozen=True)
@@ -214,11 +213,11 @@ class TrialWatcher:
     async def _feed_all(
         self, cases: list[Case], pace: Pace, found: Mapping[tuple[str, str], list[RawSeries]], at: float
     ) -> None:
-        for number, case in enumerate(cases):
+        for case in cases:
             if self._cases.get(case.key) is case and case.pair is not None:
                 self._feed(case, pace, case.pair, found.get((case.spec.namespace, case.spec.deployment), []), at)
-            if number % TURN_CASES == TURN_CASES - 1:
-                await asyncio.sleep(0)
+            # A rollback on its way takes several turns of the loop: it must not wait for the sums of many others.
+            await asyncio.sleep(0)
 
     def _feed(self, case: Case, pace: Pace, pair: Pair, series: list[RawSeries], at: float) -> None:
         try:
