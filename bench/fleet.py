@@ -171,7 +171,8 @@ def fleet(
 ) -> Iterator[Fleet]:
     """An empty fleet; `rows` per moment and deployment, `features` of a model. `scrape` and `look` in seconds.
 
-    `stand_in_seconds` lie between two looks of the stand-in. `accepts`: routes are said to be programmed, because no gateway does it.
+    `stand_in_seconds` lie between two looks of the stand-in. `accepts`: routes are said to be programmed, because no
+    gateway does it.
     """
     with (
         Exporter() as exporter,
