@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pintle.api.reasons import REASONS
+from pintle.api.meanings import REASONS
 from pintle.resources.run_job import ANNOTATION_DEFINITION, ANNOTATION_GENERATION, ANNOTATION_SPEC, request_of
 
 from tests.builders import PodBuilder, config_map, digest, model_version, training_job
