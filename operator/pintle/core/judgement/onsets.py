@@ -32,6 +32,9 @@ DECAY = 1.5
 ZETA = 2.6124
 """The sum of i ** -DECAY over all i from 1 on, rounded up."""
 LIFETIME = 4
+LEAST_BLOCKS = 2.5
+"""As many like blocks have to show it (three, with some noise): one burst or two, of which nobody has seen the like
+before, are no onset."""
 NEARLY = 0.9
 CONTROL_SECONDS = 600.0
 """So far back the control is looked at, at least: one that varies a lot, as at the ends of an incident that the two
@@ -107,7 +110,7 @@ class Onsets:
         rho = np.broadcast_to(rho, score.shape)
         at_most = log(2.0) + score * score / (2 * bursts * (spread + rho * bursts)) - costs
         # Dispersion only takes away, and takes most of the time: not where there is nothing to gain.
-        worth = (score > 0) & (at_most > above)
+        worth = (score > 0) & (at_most > above) & (s * s >= LEAST_BLOCKS * self._squares(now))
         if not worth.any():
             return None
         since = self._since(now, np.arange(len(self.numbers)), worth)
@@ -122,6 +125,10 @@ class Onsets:
         best = len(found) - 1 - (found >= NEARLY * most)[::-1].argmax(axis=0)
         blocks = np.array(self.numbers, dtype=float)[best] * EVERY_BLOCKS
         return Found(most, blocks, np.take_along_axis(total, best[None, ..., None], axis=0)[0])
+
+    def _squares(self, now: Sums) -> FloatArray:
+        """[K, ...] the sum of s^2 of the shortest blocks since each onset: s^2 itself where one block has it all."""
+        return now.moments[..., 0, 0] - self.sums.moments[..., 0, 0]
 
     def _longer(self) -> npt.NDArray[np.intp]:
         """[K] by onset the place of the one from which on the control is looked at: itself, or ten minutes; -1: all."""

@@ -64,15 +64,15 @@ class Rollout:
 
 
 def test_a_canary_that_fails_after_hours_is_found_at_once() -> None:
-    """A quarter of the answers for 15 s, after four good hours; the whole rollout has nothing to show by then."""
+    """A quarter of the answers for three blocks, after four good hours; the whole has nothing to show by then."""
     with_onsets, whole = Rollout.begun(), Rollout.begun(late=False)
     for rollout in (with_onsets, whole):
         rollout.go(240, 0.01, 0.01)
-    assert whole.go(0.25, 0.25, 0.01).worse < ALPHA / 2
-    found = with_onsets.go(0.25, 0.25, 0.01)
+    assert whole.go(0.75, 0.25, 0.01).worse < ALPHA / 2
+    found = with_onsets.go(0.75, 0.25, 0.01)
     assert found.worse > ALPHA
     assert found.onset == 240 * 60 / GRID
-    assert found.since[[X1, N1, X0, N0]] == pytest.approx([37.5, 150, 13.5, 1350])
+    assert found.since[[X1, N1, X0, N0]] == pytest.approx([112.5, 450, 40.5, 4050])
 
 
 def test_a_canary_that_fails_from_the_beginning_is_found_by_the_whole() -> None:
@@ -82,6 +82,14 @@ def test_a_canary_that_fails_from_the_beginning_is_found_by_the_whole() -> None:
     assert found.worse == pytest.approx(plain.worse - MAIN_COST)
     assert found.onset == 0
     assert found.close == plain.close
+
+
+def test_one_burst_is_no_onset() -> None:
+    """All answers of a block, after an hour without the like: it counts in the sums of the whole, and no more."""
+    rollout = Rollout.begun()
+    rollout.go(60, 0.01, 0.01)
+    assert rollout.go(0.25, 1.0, 0.01).onset == 0
+    assert rollout.go(0.75, 0.01, 0.01).onset == 0
 
 
 @pytest.mark.parametrize("late_seconds", [15, 60])
@@ -97,8 +105,8 @@ def test_the_ends_of_an_incident_felt_at_different_times_are_no_onset(late_secon
 def test_where_no_onsets_are_asked_for_the_whole_rollout_decides() -> None:
     """By place: `late` is about single tests."""
     scores = Scores.of_grid((2,), GRID)
-    for block in range(241):
-        bad = 75.0 if block == 240 else 1.5
+    for block in range(243):
+        bad = 75.0 if block >= 240 else 1.5
         scores.add(share_block(np.full(2, bad), np.full(2, 150.0), np.full(2, 13.5), np.full(2, 1350.0)), block)
     found = scores.evidence(0.0, 0.01, 1.0, late=np.array([True, False]))
     assert found.onset.tolist() == [240, 0]
