@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from pintle.core.judgement.samples import BoolArray, FloatArray
 from pintle.core.judgement.score import HEADROOM, S, W, log_evidence, variance
-from pintle.core.judgement.sums import Sums, grown
+from pintle.core.judgement.sums import Sums, padded
 
 EVERY_BLOCKS = 4
 """Between two onsets. With few good blocks before a change, what changed does not pass for dispersion."""
@@ -147,4 +147,4 @@ class Onsets:
 
     def resized(self, size: int) -> Onsets:
         """The same with the leading axis of the sums grown to `size`."""
-        return Onsets(self.control, self.numbers, self.sums.resized(size, 1), grown(self.before, size, 1))
+        return Onsets(self.control, self.numbers, self.sums.resized(size, 1), padded(self.before, size, 1))

@@ -77,10 +77,10 @@ class Sums:
 
     def resized(self, size: int, axis: int = 0) -> Sums:
         """The same with an axis of the leading shape grown to `size`; what is new is zero."""
-        return Sums(*(grown(part, size, axis) for part in self.parts))
+        return Sums(*(padded(part, size, axis) for part in self.parts))
 
 
-def grown(part: FloatArray, size: int, axis: int = 0) -> FloatArray:
+def padded(part: FloatArray, size: int, axis: int = 0) -> FloatArray:
     """The array with zeros added at the end of an axis."""
     wanted = list(part.shape)
     wanted[axis] = size - part.shape[axis]

@@ -27,6 +27,7 @@ from pintle.core.judgement.results import Evidence, incomparable, missing_result
 from pintle.core.judgement.samples import FloatArray, RawSeries
 from pintle.core.judgement.score import RHO, TERMS, W, bound_block, passing, share_block
 from pintle.core.judgement.settings import ERRORS, LOSS, MISSING, RESTARTS, SLOW, Limits, Settings
+from pintle.core.judgement.sums import padded
 from pintle.core.judgement.verdict import Judgement, ScoreShift, TestResult
 from pintle.core.judgement.weighing import Scores, Weighed
 
@@ -60,8 +61,7 @@ class Trial:
             self.slow_seconds = slow_bucket(settings.slow_seconds)
         self._blocks = Blocks((tested, control), origin, settings.grid_seconds)
         self._lag = min(LAG_SHARE * settings.grid_seconds, MAX_LAG_SECONDS)
-        grid = settings.grid_seconds
-        self._scores = Scores.of_grid((len(ENTRIES),), grid)
+        self._scores = Scores.of_grid((len(ENTRIES),), settings.grid_seconds)
         self._seen = np.zeros((2, len(ENTRIES), 2))
         """[arms, entries, (bad, rows)] since the origin."""
         self._shown = np.zeros(len(ENTRIES))
@@ -204,9 +204,9 @@ class Trial:
             found[feature] = number
         size = len(ENTRIES) + len(self._features)
         if size > self._seen.shape[1]:
-            self._seen = np.concatenate([self._seen, np.zeros((2, size - self._seen.shape[1], 2))], axis=1)
+            self._seen = padded(self._seen, size, axis=1)
             self._scores = self._scores.resized(size)
-            self._shown = np.concatenate([self._shown, np.zeros(size - len(self._shown))])
+            self._shown = padded(self._shown, size)
         return found
 
     def _learn(self, grown: FloatArray | None) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from pintle.core.judgement.onsets import MAIN_COST, Onsets
 from pintle.core.judgement.samples import BoolArray, FloatArray
 from pintle.core.judgement.score import HEADROOM, RHO, TERMS, S, W, dispersion_lengths, log_evidence, variance
-from pintle.core.judgement.sums import Sums
+from pintle.core.judgement.sums import Sums, padded
 
 
 class Weighed(NamedTuple):
@@ -110,6 +110,5 @@ class Scores:
 
     def resized(self, size: int) -> Scores:
         """The same with the leading axis grown to `size`; what is new starts from zero."""
-        grown = np.concatenate([self.open, np.zeros((size - len(self.open), *self.open.shape[1:]))])
         onsets = None if self.onsets is None else self.onsets.resized(size)
-        return Scores(self.lengths, self.sums.resized(size), grown, onsets)
+        return Scores(self.lengths, self.sums.resized(size), padded(self.open, size), onsets)
