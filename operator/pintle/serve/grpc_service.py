@@ -159,7 +159,7 @@ class Calls:
         identity = self._identity
         made = MESSAGES["ModelInferResponse"](model_name=identity.model, model_version=identity.version, id=request_id)
         if tokens is not None:
-            made.parameters["tokens"].string_param = b" ".join(share.tokens(tokens)).decode()
+            made.parameters["tokens"].string_param = share.tokens(tokens, b" ").decode()
         for tensor in protocol.outputs_of(share.prediction, outputs):
             made.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
             made.raw_output_contents.append(tensor.to_bytes())

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 class Answers:
     """A batch's prediction, and texts of its rows. Belongs to the event loop's thread."""
 
-    __slots__ = ("_figures", "_tokens", "prediction")
+    __slots__ = ("_figures", "_spaced", "_tokens", "prediction")
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
         self._figures: list[bytes] | None = None
-        self._tokens: list[bytes] | None = None
+        self._tokens: bytes | None = None
+        self._spaced: dict[bytes, bytes] = {}
 
     def figures(self) -> list[bytes]:
         """JSON of each row's figures: its value, or its probabilities or values with commas between."""
@@ -38,11 +39,13 @@ class Answers:
             self._figures = text.split(between)
         return self._figures
 
-    def tokens(self, writer: TokenWriter) -> list[bytes]:
-        """A token for each row; the writer is the same in all calls."""
+    def tokens(self, writer: TokenWriter, separator: bytes) -> bytes:
+        """A token for each row, all of one length, the separator behind each; the writer is the same in all calls."""
         if self._tokens is None:
-            self._tokens = writer.rows(self.prediction)
-        return self._tokens
+            self._tokens = writer.write(self.prediction)
+        if separator not in self._spaced:
+            self._spaced[separator] = spaced(self._tokens, len(self.prediction.score), separator)
+        return self._spaced[separator]
 
 
 class Share:
@@ -75,9 +78,22 @@ class Share:
         """JSON of each row's figures, as `Answers.figures`."""
         return self.answers.figures()[self.start : self.stop]
 
-    def tokens(self, writer: TokenWriter) -> list[bytes]:
-        """A token for each row."""
-        return self.answers.tokens(writer)[self.start : self.stop]
+    def tokens(self, writer: TokenWriter, separator: bytes) -> bytes:
+        """A token for each row, the separator between two."""
+        text = self.answers.tokens(writer, separator)
+        width = len(text) // len(self.answers.prediction.score)
+        return text[self.start * width : self.stop * width - len(separator)]
+
+
+def spaced(text: bytes, count: int, separator: bytes) -> bytes:
+    """The text in `count` parts of one length, the separator behind each."""
+    if count == 1:
+        return text + separator
+    width = len(text) // count
+    parts = np.empty((count, width + len(separator)), dtype=np.uint8)
+    parts[:, :width] = np.frombuffer(text, dtype=np.uint8).reshape(count, width)
+    parts[:, width:] = np.frombuffer(separator, dtype=np.uint8)
+    return parts.tobytes()
 
 
 def _json(values: object) -> bytes:

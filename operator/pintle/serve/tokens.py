@@ -62,21 +62,19 @@ class TokenWriter:
         self._low = secrets.randbits(32)
         self._blank = self._blank_row(outcome.classes)
 
-    def write(self, prediction: Prediction, separator: bytes) -> bytes:
-        """The tokens of the rows, in their order."""
-        return separator.join(self.rows(prediction))
-
-    def rows(self, prediction: Prediction) -> list[bytes]:
-        """A token for each row."""
+    def write(self, prediction: Prediction) -> bytes:
+        """The tokens of the rows in their order, all of one length, nothing between them."""
         count = len(prediction.score)
         if count >= MANY_ROWS or self._kind in (Kind.CLASSES, Kind.TOP):
-            return self._many(prediction, count)
-        return self._few(prediction.score.tolist())
+            sealed = self._many(prediction, count)
+        else:
+            sealed = self._few(prediction.score.tolist())
+        return to_text(sealed)
 
     def _cohort(self) -> int:
         return int(self._now()) // self._cohort_seconds * self._cohort_seconds
 
-    def _few(self, scores: list[float]) -> list[bytes]:
+    def _few(self, scores: list[float]) -> bytes:
         pack, edges, low = self._pack, self._edges, self._low
         head, cohort, high, constant = self._head, self._cohort(), self._high, self._constant
         payloads: list[bytes] = []
@@ -88,9 +86,9 @@ class TokenWriter:
             low = (low + 1) & 0xFFFFFFFF
             payloads.append(pack(head, cohort, code, high, low, score, *constant))
         self._low = low
-        return _cut(to_text(self._signer.seal_many(b"".join(payloads), len(payloads[0]))), len(scores))
+        return self._signer.seal_many(b"".join(payloads), len(payloads[0]))
 
-    def _many(self, prediction: Prediction, count: int) -> list[bytes]:
+    def _many(self, prediction: Prediction, count: int) -> bytes:
         score = prediction.score
         rows = np.full(count, self._blank)
         rows["cohort"] = self._cohort()
@@ -105,7 +103,7 @@ class TokenWriter:
             rows["score"] = score
         else:
             rows["figures"] = self._figures(prediction, count)
-        return _cut(to_text(self._signer.seal_many(rows.tobytes(), rows.itemsize)), count)
+        return self._signer.seal_many(rows.tobytes(), rows.itemsize)
 
     def _blank_row(self, classes: int) -> npt.NDArray[np.void]:
         """A payload with all that its rows have alike."""
@@ -133,12 +131,6 @@ class TokenWriter:
         squares = np.minimum(1.0, (shares**2).sum(axis=1))
         figures = [likely.astype(">u2"), _units(shares[np.arange(count), likely]), _units(squares)]
         return _bytes_of(np.stack(figures, axis=1).astype(">u2"))
-
-
-def _cut(text: bytes, count: int) -> list[bytes]:
-    """The text in `count` parts of one length."""
-    step = len(text) // count
-    return [text[at : at + step] for at in range(0, len(text), step)]
 
 
 def _units(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:

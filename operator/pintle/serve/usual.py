@@ -77,7 +77,7 @@ class UsualInfer:
         if request_id is not None:
             parts += (b',"id":', orjson.dumps(request_id))
         if tokens is not None:
-            parts += (b',"parameters":{"tokens":"', b" ".join(share.tokens(tokens)), b'"}')
+            parts += (b',"parameters":{"tokens":"', share.tokens(tokens, b" "), b'"}')
         labels, count = share.labels(), len(share)
         parts.append(b',"outputs":[')
         if labels is None:

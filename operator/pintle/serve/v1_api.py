@@ -77,5 +77,5 @@ class V1Api:
         if share.answers.prediction.contributions is not None:
             parts += [b',"explanations":[{', b"},{".join(self._explainer.texts(share.prediction)), b"}]"]
         if tokens is not None:
-            parts += [b',"tokens":["', b'","'.join(share.tokens(tokens)), b'"]']
+            parts += [b',"tokens":["', share.tokens(tokens, b'","'), b'"]']
         return Answer(200, b"".join([*parts, b"}"]))

@@ -17,6 +17,7 @@ from pintle.contract.token import Kind, Signer, Token, derived_secret, head, pad
 from pintle.serve.models import Prediction
 from pintle.serve.outcome import Outcome
 from pintle.serve.settings import Identity
+from pintle.serve.share import Answers, Share, spaced
 from pintle.serve.tokens import MANY_ROWS, TokenWriter
 
 IDENTITY = Identity("late", "0a1b2c3d", "delays", "3")
@@ -46,6 +47,10 @@ def opened(text: bytes | str, signer: Signer = SIGNER) -> Token:
     return found[0]
 
 
+def texts_of(tokens: TokenWriter, prediction: Prediction) -> list[str]:
+    return spaced(tokens.write(prediction), len(prediction.score), b" ").decode().split()
+
+
 def probabilities(shares: list[float]) -> Prediction:
     row = np.array([shares], dtype=np.float32)
     return Prediction(row.max(axis=1), ["c0"], row)
@@ -56,7 +61,7 @@ def probabilities(shares: list[float]) -> Prediction:
 def test_every_row_gets_a_token_of_its_own(found: list[float]) -> None:
     """Few rows or many: revision, version, window, bin as the contract bins it, score; no two tokens are alike."""
     prediction = Prediction(np.array(found, dtype=np.float32))
-    texts = writer(outcome_of()).write(prediction, b" ").decode().split(" ")
+    texts = texts_of(writer(outcome_of()), prediction)
     assert len(set(texts)) == len(found)
     for text, score in zip(texts, prediction.score.tolist(), strict=True):
         token = opened(text)
@@ -64,6 +69,16 @@ def test_every_row_gets_a_token_of_its_own(found: list[float]) -> None:
         assert token.score_bin == SCORE.bins[bin_of(SCORE, score)]
         assert token.figures == pytest.approx((score,), nan_ok=True)
         assert SIGNER.encode(token) == text, "the contract's own encoding gives the same bytes"
+
+
+def test_requests_of_one_batch_have_each_its_own_rows_tokens() -> None:
+    """Whatever stands between them: a row has one token, however its request wants it written."""
+    tokens, answers = writer(outcome_of()), Answers(Prediction(np.linspace(0, 1, 9, dtype=np.float32)))
+    every = Share(answers, 0, 9).tokens(tokens, b" ").split(b" ")
+    assert [opened(text).figures[0] for text in every] == pytest.approx(np.linspace(0, 1, 9))
+    assert Share(answers, 0, 2).tokens(tokens, b'","') == b'","'.join(every[:2])
+    assert Share(answers, 2, 3).tokens(tokens, b" ") == every[2]
+    assert Share(answers, 3, 9).tokens(tokens, b'","').split(b'","') == every[3:]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +99,7 @@ def test_tokens_of_all_tasks_are_short(task: str, classes: int, kind: Kind, rows
     if task == "Multiclass":
         shares = np.full((rows, classes), 0.1 / (classes - 1), dtype=np.float32)
         shares[:, 1] = 0.9
-    texts = writer(outcome_of(task, classes)).write(Prediction(score, None, shares), b" ").decode().split(" ")
+    texts = texts_of(writer(outcome_of(task, classes)), Prediction(score, None, shares))
     assert len(texts) == rows
     for text in texts:
         assert re.fullmatch(r"[A-Za-z0-9_-]{40,79}", text)
@@ -102,8 +117,8 @@ def test_the_cohort_is_the_start_of_the_window() -> None:
     """Unix seconds, a multiple of the window."""
     outcome = outcome_of()
     row = Prediction(np.array([0.5], dtype=np.float32))
-    assert opened(writer(outcome, at=7_199.9).write(row, b"")).cohort == 3_600
-    assert opened(writer(outcome, at=7_200.0).write(row, b"")).cohort == 7_200
+    assert opened(writer(outcome, at=7_199.9).write(row)).cohort == 3_600
+    assert opened(writer(outcome, at=7_200.0).write(row)).cohort == 7_200
 
 
 @given(st.integers(0, 10_000), st.integers(0, len(OTHERS) - 1))
@@ -113,7 +128,7 @@ def test_a_changed_token_is_no_token(place: int, which: int) -> None:
 
     A token's nonce is drawn anew every time: what Hypothesis draws must not depend on the text.
     """
-    text = writer(outcome_of()).write(Prediction(np.array([0.5], dtype=np.float32)), b"").decode()
+    text = writer(outcome_of()).write(Prediction(np.array([0.5], dtype=np.float32))).decode()
     at = place % len(text)
     other = next(char for char in OTHERS[which:] + OTHERS if char != text[at])
     changed = [text[:at] + other + text[at + 1 :], text[:at] + text[at + 1 :], text[:at], text + other]
@@ -156,7 +171,7 @@ def test_an_identity_that_no_token_can_hold_is_refused(change: dict[str, str]) -
 def test_two_classes_lose_the_brier_score(truth: str, turned: str, loss: float) -> None:
     """(P(positive) - truth)²."""
     outcome = outcome_of()
-    token = opened(writer(outcome).write(Prediction(np.array([0.6], dtype=np.float32)), b""))
+    token = opened(writer(outcome).write(Prediction(np.array([0.6], dtype=np.float32))))
     assert outcome.judge(token, truth) == (turned, pytest.approx(loss))
 
 
@@ -166,7 +181,7 @@ def test_two_classes_lose_the_brier_score(truth: str, turned: str, loss: float) 
 def test_more_classes_lose_half_the_squared_errors(truth: str, turned: str, loss: float) -> None:
     """Over all classes, so that it lies in [0, 1]."""
     outcome = outcome_of("Multiclass", 3)
-    token = opened(writer(outcome).write(probabilities([0.3, 0.6, 0.1]), b""))
+    token = opened(writer(outcome).write(probabilities([0.3, 0.6, 0.1])))
     assert outcome.judge(token, truth) == (turned, pytest.approx(loss, abs=1e-4))
 
 
@@ -175,7 +190,7 @@ def test_of_many_classes_the_unlikely_ones_share_what_is_left() -> None:
     outcome = outcome_of("Multiclass", 20)
     shares = [0.05 / 19] * 20
     shares[4] = 0.95
-    token = opened(writer(outcome).write(probabilities(shares), b""))
+    token = opened(writer(outcome).write(probabilities(shares)))
     squares = 0.95**2 + 19 * (0.05 / 19) ** 2
     assert outcome.judge(token, "c4") == ("right", pytest.approx((squares - 2 * 0.95 + 1) / 2, abs=1e-4))
     assert outcome.judge(token, "c5") == ("wrong", pytest.approx((squares - 2 * 0.05 / 19 + 1) / 2, abs=1e-4))
@@ -188,13 +203,13 @@ def test_a_regression_loses_the_squared_error_in_units_of_its_scale(truth: float
     """Cut off at 1; the scale is four times the error at evaluation, rounded up to a power of two."""
     outcome = outcome_of("Regression", metrics={"rmse": 1.5})
     assert outcome.scale == 8
-    token = opened(writer(outcome).write(Prediction(np.array([10.0], dtype=np.float32)), b""))
+    token = opened(writer(outcome).write(Prediction(np.array([10.0], dtype=np.float32))))
     assert outcome.judge(token, truth) == (turned, pytest.approx(loss))
 
 
 def test_the_scale_of_a_token_counts_not_that_of_who_reads_it() -> None:
     """All replicas of all revisions find the same loss for one label."""
-    token = opened(writer(outcome_of("Regression", metrics={"rmse": 1})).write(Prediction(np.zeros(1, "f4")), b""))
+    token = opened(writer(outcome_of("Regression", metrics={"rmse": 1})).write(Prediction(np.zeros(1, "f4"))))
     assert outcome_of("Regression", metrics={"rmse": 1000}).judge(token, 2.0) == ("above", pytest.approx(0.25))
 
 
@@ -204,7 +219,7 @@ def test_an_answer_that_is_no_number_has_lost_everything(task: str) -> None:
     outcome = outcome_of(task, 3 if task == "Multiclass" else 2)
     nothing = np.array([math.nan], dtype=np.float32)
     shares = np.full((1, 3), math.nan, dtype=np.float32) if task == "Multiclass" else None
-    token = opened(writer(outcome).write(Prediction(nothing, None, shares), b""))
+    token = opened(writer(outcome).write(Prediction(nothing, None, shares)))
     assert token.score_bin == "missing"
     assert outcome.judge(token, 3.0 if task == "Regression" else "c0")[1] == 1.0
 
