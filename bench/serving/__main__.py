@@ -58,6 +58,8 @@ def main() -> None:
             os.sched_setaffinity(0, {cores[-1]})
             for name, path, rows, connections in SCENARIOS:
                 measure(report, server, options, name, path, bodies(path, rows, COLUMNS), connections)
+            explained = [body[:-1] + b',"explain":true}' for body in bodies("/predict", 1, COLUMNS)]
+            measure(report, server, options, "predict, 1 row explained, c1", "/predict", explained, 1)
             scraped(report, server, options)
             with httpx.Client() as http:
                 report.add("scrape of /metrics", "ms", [scrape_time(server, http) for _ in range(50)])

@@ -1,57 +1,88 @@
-"""Contributions of the columns to an answer, where the model's library tells them (SHAP values of tree ensembles).
+"""Contributions of the columns to an answer: SHAP values.
 
 They are of the margin: the log-odds of the score's class, or the value. Contributions and base of a row add up to it.
+XGBoost and LightGBM tell those of their trees; for all other models they are sampled (sampled.py).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
 
-from pintle.contract.manifest import Manifest
+from pintle.contract.manifest import Example, Manifest
 from pintle.serve.http import BadRequest
-from pintle.serve.models import Batch, Model, Prediction
-from pintle.serve.rows import Rows
+from pintle.serve.models import Batch, Float32, Model, Prediction
+from pintle.serve.report import log
+from pintle.serve.rows import RowReader, Rows, join
+from pintle.serve.sampled import SampledContributions
 
 EXPLAIN_ROWS = 1_000
 """Of one request: an explanation costs many predictions, and other requests wait for it."""
 
 
-class Explainer:
-    """Answers with contributions. `predict` may be called where the model's may."""
-
-    def __init__(self, model: Model, manifest: Manifest) -> None:
-        self._model = model
-        self._contributions = None if manifest.output_names else getattr(model, "contributions", None)
-        self._index_of = {label: index for index, label in enumerate(manifest.labels)}
-        self._sign = -1.0 if manifest.positive_index == 0 else 1.0
-        self._names = [feature.name for feature in manifest.features]
+class Contributions(Protocol):
+    """Where they come from."""
 
     @property
-    def able(self) -> bool:
-        """Whether the model tells contributions."""
-        return self._contributions is not None
+    def most_rows(self) -> int:
+        """Rows that may be explained at once."""
+        ...
 
-    def ask(self, rows: Rows) -> Rows:
-        """The rows, to be answered with contributions. Raises BadRequest."""
-        if not self.able:
-            raise BadRequest("this model tells no contributions: XGBoost's and LightGBM's own files with one output do")
-        if rows.count > EXPLAIN_ROWS:
-            raise BadRequest(f"{rows.count} rows to explain, at most {EXPLAIN_ROWS} in one request", 413)
-        rows.explain = True
-        return rows
+    def explain(self, batch: Batch, prediction: Prediction) -> Float32:
+        """Of the rows, [rows, columns + 1] with the base last; `prediction` is the model's."""
+        ...
 
-    def predict(self, batch: Batch) -> Prediction:
-        """As the model, with contributions: of the positive class (two), of the label (more), of the value."""
-        assert self._contributions is not None
-        prediction = self._model.predict(batch)
+
+class Told:
+    """Those that the model's library tells: of the positive class (two), of the label (more), of the value."""
+
+    most_rows = EXPLAIN_ROWS
+
+    def __init__(self, contributions: Callable[[Batch], Float32], manifest: Manifest) -> None:
+        self._contributions = contributions
+        self._index_of = {label: index for index, label in enumerate(manifest.labels)}
+        self._sign = -1.0 if manifest.positive_index == 0 else 1.0
+
+    def explain(self, batch: Batch, prediction: Prediction) -> Float32:
+        """As Contributions."""
         found = self._contributions(batch)
         if found.ndim == 3:
             likely = [self._index_of[label] for label in prediction.labels or []]
             found = found[np.arange(len(batch)), likely]
-        prediction.contributions = np.ascontiguousarray(found * np.float32(self._sign))
+        return np.ascontiguousarray(found * np.float32(self._sign))
+
+
+class Explainer:
+    """Answers with contributions. `predict` may be called where the model's may."""
+
+    def __init__(self, model: Model, manifest: Manifest, example: Example) -> None:
+        self._model = model
+        self._source = None if manifest.output_names else _source(model, manifest, example)
+        self._names = [feature.name for feature in manifest.features]
+
+    @property
+    def able(self) -> bool:
+        """Whether the model's answers can be explained."""
+        return self._source is not None
+
+    def ask(self, rows: Rows) -> Rows:
+        """The rows, to be answered with contributions. Raises BadRequest."""
+        if self._source is None:
+            raise BadRequest("no contributions are told of this model: it has several outputs, or no example rows")
+        most = min(EXPLAIN_ROWS, self._source.most_rows)
+        if rows.count > most:
+            raise BadRequest(f"{rows.count} rows to explain, at most {most} in one request to this model", 413)
+        rows.explain = True
+        return rows
+
+    def predict(self, batch: Batch) -> Prediction:
+        """As the model, with contributions."""
+        assert self._source is not None
+        prediction = self._model.predict(batch)
+        prediction.contributions = self._source.explain(batch, prediction)
         return prediction
 
     def texts(self, prediction: Prediction) -> list[bytes]:
@@ -63,3 +94,15 @@ class Explainer:
             text = orjson.dumps({"contributions": found, "base": row[-1]}, option=orjson.OPT_SERIALIZE_NUMPY)
             made.append(text[1:-1])
         return made
+
+
+def _source(model: Model, manifest: Manifest, example: Example) -> Contributions | None:
+    told = getattr(model, "contributions", None)
+    if told is not None:
+        return Told(told, manifest)
+    try:
+        rows = RowReader(model.inputs, len(example.rows)).from_rows([dict(row) for row in example.rows])
+        return SampledContributions(model, join([rows], len(model.inputs.numbers)))
+    except ValueError as error:
+        log("no explanations", "warning", reason=str(error))
+        return None

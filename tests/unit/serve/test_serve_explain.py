@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from pintle.serve import pack
 
+from tests.unit.serve.artifacts import make_classifier
 from tests.unit.serve.test_serve_binary import body_of, split
 from tests.unit.serve.test_serve_formats import BINARY, CASES, NUMBERS, ROWS, asked, boosted, describe, make, save
 from tests.unit.serve.test_serve_handler import INFER, client_of, tensor
+from tests.unit.serve.test_serve_tasks import detector, two_outputs
 
 EXPLAIN = "/v1/models/delays:explain"
 
@@ -42,6 +44,48 @@ async def test_contributions_and_base_add_up_to_the_margin(tmp_path: Path, kind:
         assert {name: item[name] for name in other} == other, "the answer is the same, explained or not"
     assert len(found["tokens"]) == 3
     assert client.metric("model_predictions_total") == 6
+    client.handler.close()
+
+
+@pytest.mark.parametrize("labels", [("late", "on time"), ("a", "late", "on time")])
+async def test_classifiers_in_onnx_are_explained_by_predictions(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    """Strings, booleans and missing values included: the sum is the log-odds of P(positive), or of the label's."""
+    client = client_of(make_classifier(tmp_path / "m", labels))
+    rows = [{"carrier": "AA", "hour": 7, "wind": 3.5, "gusts": True}, {"carrier": "??", "hour": 22}]
+    _, found = await client.post("/predict", {"rows": rows, "explain": True})
+    for item in found["predictions"]:
+        assert set(item["contributions"]) == {"carrier", "hour", "wind", "gusts"}
+        share = item["probabilities"]["late" if len(labels) == 2 else item["label"]]
+        total = sum(item["contributions"].values()) + item["base"]
+        assert total == pytest.approx(np.log(share / (1 - share)), abs=1e-3)
+    _, again = await client.post("/predict", {"rows": rows[1:], "explain": True})
+    assert again["predictions"][0]["contributions"] == found["predictions"][1]["contributions"]
+    client.handler.close()
+
+
+async def test_values_and_scores_in_onnx_are_explained_by_predictions(tmp_path: Path, regressor: Path) -> None:
+    """The sum is the value, or the detector's score: a row far away is an outlier for both of its columns."""
+    client = client_of(regressor)
+    _, found = await client.post("/predict", {"rows": [{"carrier": "AA", "hour": 7, "wind": 3.5}], "explain": True})
+    assert sums(found["predictions"]) == pytest.approx([found["predictions"][0]["value"]], abs=1e-3)
+    assert abs(found["predictions"][0]["contributions"]["carrier"]) < 0.1
+    client.handler.close()
+    client = client_of(detector(tmp_path))
+    _, found = await client.post(EXPLAIN, {"instances": [{"a": 9, "b": 9}, {"a": 0, "b": 0}]})
+    far, near = found["explanations"]
+    assert sums([far, near]) == pytest.approx(found["scores"], abs=1e-4)
+    assert max(far["contributions"].values()) < 0 < min(near["contributions"].values())
+    client.handler.close()
+
+
+async def test_rows_to_explain_are_bounded_by_what_they_cost(classifier: Path) -> None:
+    """Sampling asks the model many times a row, so that fewer rows are taken; the refusal says how many."""
+    client = client_of(classifier)
+    status, found = await client.post("/predict", {"columns": {"hour": [5] * 1_000}, "explain": True})
+    assert status == 413
+    most = int(found["error"].split("at most ")[1].split()[0])
+    assert 100 < most < 1_000
+    assert (await client.post("/predict", {"columns": {"hour": [5] * most}, "explain": True}))[0] == 200
     client.handler.close()
 
 
@@ -98,7 +142,8 @@ async def test_requests_that_are_explained_share_no_batch(tmp_path: Path) -> Non
 
 async def test_the_page_tells_of_explanations_where_there_are_some(tmp_path: Path, classifier: Path) -> None:
     """Its example of :explain is answered; a model that tells none has no such path there."""
-    for folder, able in ((make(tmp_path / "m", "XGBoost", "binary")[0], True), (classifier, False)):
+    boosted_trees, _ = make(tmp_path / "m", "XGBoost", "binary")
+    for folder, able in ((boosted_trees, True), (classifier, True), (two_outputs(tmp_path / "two"), False)):
         client = client_of(folder)
         document = json.loads((await client.send("GET", "/openapi.json")).body)
         assert (EXPLAIN in document["paths"]) is able
@@ -112,15 +157,15 @@ async def test_the_page_tells_of_explanations_where_there_are_some(tmp_path: Pat
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/predict", {"rows": [{"hour": 3}], "explain": True}),
-        (EXPLAIN, {"instances": [{"hour": 3}]}),
-        (INFER, {"inputs": [tensor("hour", [3])], "parameters": {"explain": True}}),
-        (INFER, {"inputs": [tensor("hour", [3])], "outputs": [{"name": "contributions"}]}),
+        ("/predict", {"rows": [{"a": 3, "b": 1}], "explain": True}),
+        (EXPLAIN, {"instances": [{"a": 3, "b": 1}]}),
+        (INFER, {"inputs": [tensor("a", [3]), tensor("b", [1])], "parameters": {"explain": True}}),
+        (INFER, {"inputs": [tensor("a", [3]), tensor("b", [1])], "outputs": [{"name": "contributions"}]}),
     ],
 )
-async def test_a_model_that_tells_none_says_so(classifier: Path, path: str, body: Any) -> None:
-    """ONNX has no contributions: 400, not an answer without them."""
-    client = client_of(classifier)
+async def test_a_model_that_tells_none_says_so(tmp_path: Path, path: str, body: Any) -> None:
+    """Several outputs have no one answer that contributions add up to: 400, not an answer without them."""
+    client = client_of(two_outputs(tmp_path))
     status, found = await client.post(path, body)
     assert status == 400
     assert "contributions" in found["error"]
