@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import httpx
 import pytest
 
@@ -32,11 +34,20 @@ def serve(kube: Kubectl, **spec: object) -> str:
     return path
 
 
+def log_odds(prediction: dict[str, dict[str, float]]) -> float:
+    """Of the positive class."""
+    share = prediction["probabilities"]["1"]
+    return math.log(share / (1 - share))
+
+
 def test_a_version_is_served_through_the_gateway(trained: Kubectl, world: World, http: httpx.Client) -> None:
-    """A row posted to the gateway comes back with a probability and the version that gave it."""
+    """A row posted to the gateway comes back with a probability and the version that gave it, explained on demand."""
     path = serve(trained)
-    answer = http.post(f"{world.gateway}{path}/predict", json={"rows": [ROW]})
+    answer = http.post(f"{world.gateway}{path}/predict", json={"rows": [ROW], "explain": True})
     assert answer.status_code == 200, answer.text
+    (found,) = answer.json()["predictions"]
+    assert found["contributions"].keys() == ROW.keys()
+    assert found["base"] + sum(found["contributions"].values()) == pytest.approx(log_odds(found), abs=1e-3)
     assert "v1" in answer.text or '"version":"1"' in answer.text.replace(" ", "")
     bad = http.post(f"{world.gateway}{path}/predict", json={"rows": [{**ROW, "wind": "gale"}]})
     assert bad.status_code == 400

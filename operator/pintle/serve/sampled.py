@@ -14,15 +14,16 @@ import numpy.typing as npt
 
 from pintle.serve.models import Batch, Float32, Model, Prediction
 
-BACKGROUND = 16
-"""Example rows that a row is compared with at most."""
+EXAMPLES = 16
+"""Example rows that a row is compared with at most; fewer where one row would ask for more than PREDICTED."""
 PREDICTED = 50_000
 """Rows that the model answers for one request at most."""
-SLICE = 4_096
-"""Rows of one call of the model: more need more memory and are no quicker."""
+SLICE_ROWS, SLICE_VALUES = 4_096, 250_000
+"""Of one call of the model: more need more memory and are no quicker."""
 LEAST = 1e-7
 """Probabilities nearer to 0 or 1 are taken as this far from it: log-odds have to be finite."""
 Float64 = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 
 class SampledContributions:
@@ -31,27 +32,24 @@ class SampledContributions:
     def __init__(self, model: Model, examples: Batch) -> None:
         """Raises ValueError where the model answers no number to any of the examples."""
         begins = _margins(model.predict(examples))
-        answered = np.flatnonzero(np.isfinite(begins).all(axis=1))[:BACKGROUND]
+        answered = np.flatnonzero(np.isfinite(begins).all(axis=1))
         if not len(answered):
             raise ValueError("the model answers no number to any of the example rows")
         self._model = model
-        self._examples, self._begins = examples.take(answered), begins[answered]
         self._is_number = np.array([not feature.is_string for feature in model.inputs.features])
         columns = len(self._is_number)
+        self._steps = columns - 1
+        answered = answered[: min(EXAMPLES, max(1, PREDICTED // (2 * columns)))]
+        self._examples, self._begins = examples.take(answered), begins[answered]
         rng = np.random.default_rng(0)
         forth = np.array([rng.permutation(columns) for _ in answered])
         self._place = np.concatenate([forth, columns - 1 - forth])
         """[paths, columns]: as which one a column is taken from the row. A path for each example, and its way back."""
-        steps = np.arange(1, columns)
-        self._taken = (self._place[:, None, :] < steps[:, None]).reshape(-1, columns)
-        """[paths x steps, columns]: what a row on the way has from the row that is explained, ..."""
-        self._example = np.tile(np.arange(len(answered)), 2).repeat(len(steps))
-        """... and [paths x steps]: the example that it has the rest from."""
 
     @property
     def most_rows(self) -> int:
         """Rows that may be explained at once."""
-        return max(1, PREDICTED // max(1, len(self._example)))
+        return max(1, PREDICTED // max(1, len(self._place) * self._steps))
 
     def explain(self, batch: Batch, prediction: Prediction) -> Float32:
         """[rows, columns + 1], the base last.
@@ -61,47 +59,39 @@ class SampledContributions:
         """
         own = _margins(prediction)
         likely = own.argmax(axis=1)
-        ends = own[np.arange(len(own)), likely]
-        begins = np.tile(self._begins[:, likely].T, 2)
+        begins = np.tile(self._begins[:, likely].T, 2)  # [rows, paths]
+        ends = np.broadcast_to(own.max(axis=1)[:, None], begins.shape)
         between = self._between(batch, likely)
-        shape = (*begins.shape, 1)
-        whole = np.concatenate(
-            [begins.reshape(shape), between, np.broadcast_to(ends[:, None, None], shape)], axis=2
-        )  # [rows, paths, columns + 1]
+        whole = np.concatenate([begins[:, :, None], between, ends[:, :, None]], axis=2)  # [rows, paths, columns + 1]
         place = np.broadcast_to(self._place, (len(batch), *self._place.shape))
         changes = np.take_along_axis(np.diff(whole, axis=2), place, axis=2).mean(axis=1)
         return np.concatenate([changes, begins.mean(axis=1, keepdims=True)], axis=1).astype(np.float32)
 
-    def _between(self, batch: Batch, likely: npt.NDArray[np.intp]) -> Float64:
+    def _between(self, batch: Batch, likely: Indices) -> Float64:
         """Margins on the way from the examples to the rows, [rows, paths, columns - 1]."""
-        ways = len(self._example)
-        found = np.empty((len(batch), ways))
-        together = max(1, SLICE // max(1, ways))
-        for start in range(0, len(batch) if ways else 0, together):
-            rows = slice(start, min(start + together, len(batch)))
-            margins = _margins(self._model.predict(self._mixed(batch, rows)))
-            chosen = likely[rows].repeat(ways)
-            found[rows] = margins[np.arange(len(margins)), chosen].reshape(-1, ways)
-        paths, columns = self._place.shape
-        return found.reshape(len(batch), paths, columns - 1)
+        found = np.empty((len(batch), len(self._place), self._steps))
+        margins = found.reshape(-1)
+        size = max(1, min(SLICE_ROWS, SLICE_VALUES // len(self._is_number)))
+        for start in range(0, len(margins), size):
+            row, path, step = np.unravel_index(np.arange(start, min(start + size, len(margins))), found.shape)
+            answers = _margins(self._model.predict(self._mixed(batch, row, path, step)))
+            margins[start : start + size] = answers[np.arange(len(row)), likely[row]]
+        return found
 
-    def _mixed(self, batch: Batch, rows: slice) -> Batch:
-        """All rows on the way from the examples to these rows, one row after the other."""
-        taken, is_number = self._taken, self._is_number
-        numbers = np.where(taken[:, is_number], batch.numbers[rows, None, :], self._examples.numbers[self._example])
+    def _mixed(self, batch: Batch, row: Indices, path: Indices, step: Indices) -> Batch:
+        """Rows on the way: those columns that have had their turn are the row's, the others the example's."""
+        own = self._place[path] <= step[:, None]
+        example = path % len(self._examples)
+        numbers = np.where(own[:, self._is_number], batch.numbers[row], self._examples.numbers[example])
         strings: list[list[str]] = []
-        for column, examples, own in zip(
-            batch.strings, self._examples.strings, taken[:, ~is_number].T.tolist(), strict=True
+        at = list(zip(row.tolist(), example.tolist(), strict=True))
+        for column, others, is_own in zip(
+            batch.strings, self._examples.strings, own[:, ~self._is_number].T.tolist(), strict=True
         ):
-            others = [examples[index] for index in self._example.tolist()]
             strings.append(
-                [
-                    value if is_own else other
-                    for value in column[rows]
-                    for is_own, other in zip(own, others, strict=True)
-                ]
+                [column[here] if mine else others[there] for (here, there), mine in zip(at, is_own, strict=True)]
             )
-        return Batch(numbers.reshape(len(numbers) * len(taken), -1 if is_number.any() else 0), strings)
+        return Batch(numbers, strings)
 
 
 def _margins(prediction: Prediction) -> Float64:
