@@ -23,6 +23,9 @@ EXPLAIN_ROWS = 1_000
 """Of one request: an explanation costs many predictions, and other requests wait for it."""
 
 
+NOT_ABLE = "no contributions are told of this model: it has several outputs, or PINTLE_EXPLAIN_ROWS is 0"
+
+
 class Contributions(Protocol):
     """Where they come from."""
 
@@ -58,9 +61,10 @@ class Told:
 class Explainer:
     """Answers with contributions. `predict` may be called where the model's may."""
 
-    def __init__(self, model: Model, manifest: Manifest, example: Example) -> None:
+    def __init__(self, model: Model, manifest: Manifest, example: Example, budget: int) -> None:
+        """`budget`: rows that the model may be asked for to explain one request; 0 where that is not wanted."""
         self._model = model
-        self._source = None if manifest.output_names else _source(model, manifest, example)
+        self._source = None if manifest.output_names else _source(model, manifest, example, budget)
         self._names = [feature.name for feature in manifest.features]
 
     @property
@@ -71,7 +75,7 @@ class Explainer:
     def ask(self, rows: Rows) -> Rows:
         """The rows, to be answered with contributions. Raises BadRequest."""
         if self._source is None:
-            raise BadRequest("no contributions are told of this model: it has several outputs, or no example rows")
+            raise BadRequest(NOT_ABLE)
         most = min(EXPLAIN_ROWS, self._source.most_rows)
         if rows.count > most:
             raise BadRequest(f"{rows.count} rows to explain, at most {most} in one request to this model", 413)
@@ -96,13 +100,15 @@ class Explainer:
         return made
 
 
-def _source(model: Model, manifest: Manifest, example: Example) -> Contributions | None:
+def _source(model: Model, manifest: Manifest, example: Example, budget: int) -> Contributions | None:
     told = getattr(model, "contributions", None)
     if told is not None:
         return Told(told, manifest)
+    if not budget:
+        return None
     try:
         rows = RowReader(model.inputs, len(example.rows)).from_rows([dict(row) for row in example.rows])
-        return SampledContributions(model, join([rows], len(model.inputs.numbers)))
+        return SampledContributions(model, join([rows], len(model.inputs.numbers)), budget)
     except ValueError as error:
         log("no explanations", "warning", reason=str(error))
         return None

@@ -96,7 +96,7 @@ class Handler:
     def serve(self, artifact: Artifact, model: Model) -> None:
         """Take a proven model into service. Called once, in the running event loop."""
         settings, manifest = self.settings, artifact.manifest
-        explainer = Explainer(model, manifest, artifact.example)
+        explainer = Explainer(model, manifest, artifact.example, settings.explain_rows)
         api = model_api(artifact, model, RowReader(model.inputs, settings.max_rows), explainer, settings.identity)
         self.api = api
         self.monitor = Monitor(artifact.profile, model.inputs, self.metrics, settings.monitor_rows)

@@ -15,9 +15,7 @@ import numpy.typing as npt
 from pintle.serve.models import Batch, Float32, Model, Prediction
 
 EXAMPLES = 16
-"""Example rows that a row is compared with at most; fewer where one row would ask for more than PREDICTED."""
-PREDICTED = 50_000
-"""Rows that the model answers for one request at most."""
+"""Example rows that a row is compared with at most."""
 SLICE_ROWS, SLICE_VALUES = 4_096, 250_000
 """Of one call of the model: more need more memory and are no quicker."""
 LEAST = 1e-7
@@ -29,8 +27,10 @@ Indices = npt.NDArray[np.intp]
 class SampledContributions:
     """Explains the rows of one model. The same row gets the same contributions each time."""
 
-    def __init__(self, model: Model, examples: Batch) -> None:
-        """Raises ValueError where the model answers no number to any of the examples."""
+    def __init__(self, model: Model, examples: Batch, budget: int) -> None:
+        """`budget`: rows that the model may be asked for at a time; where one row asks for more, it is compared with
+        fewer examples, and with one at least. Raises ValueError where the model answers none of the examples.
+        """
         begins = _margins(model.predict(examples))
         answered = np.flatnonzero(np.isfinite(begins).all(axis=1))
         if not len(answered):
@@ -39,7 +39,8 @@ class SampledContributions:
         self._is_number = np.array([not feature.is_string for feature in model.inputs.features])
         columns = len(self._is_number)
         self._steps = columns - 1
-        answered = answered[: min(EXAMPLES, max(1, PREDICTED // (2 * columns)))]
+        self._budget = budget
+        answered = answered[: min(EXAMPLES, max(1, budget // (2 * columns)))]
         self._examples, self._begins = examples.take(answered), begins[answered]
         rng = np.random.default_rng(0)
         forth = np.array([rng.permutation(columns) for _ in answered])
@@ -49,7 +50,7 @@ class SampledContributions:
     @property
     def most_rows(self) -> int:
         """Rows that may be explained at once."""
-        return max(1, PREDICTED // max(1, len(self._place) * self._steps))
+        return max(1, self._budget // max(1, len(self._place) * self._steps))
 
     def explain(self, batch: Batch, prediction: Prediction) -> Float32:
         """[rows, columns + 1], the base last.

@@ -53,6 +53,8 @@ class Settings:
     """Waiting and running together; beyond either the answer is 503 with Retry-After."""
     batch_rows: int = 1_024
     """Rows of one call of the model; one larger request is one call."""
+    explain_rows: int = 50_000
+    """Rows that the model is asked for to explain those of one request, where its library does not; 0 = not at all."""
     monitor_rows: int = 100_000
     """Rows that wait to be counted into bins."""
     tokens: bool = True
@@ -105,6 +107,7 @@ class Settings:
             queue_requests=int(number("PINTLE_QUEUE_REQUESTS", default.queue_requests, 1)),
             queue_rows=int(number("PINTLE_QUEUE_ROWS", default.queue_rows, 1)),
             batch_rows=int(number("PINTLE_BATCH_ROWS", default.batch_rows, 1)),
+            explain_rows=int(number("PINTLE_EXPLAIN_ROWS", default.explain_rows)),
             monitor_rows=int(number("PINTLE_MONITOR_ROWS", default.monitor_rows)),
             tokens=_switch("PINTLE_TOKENS", environment.get("PINTLE_TOKENS") or "on"),
             token_secrets=_secrets(environment),

@@ -172,6 +172,14 @@ async def test_a_model_that_tells_none_says_so(tmp_path: Path, path: str, body: 
     client.handler.close()
 
 
+async def test_sampled_explanations_can_be_turned_off(classifier: Path) -> None:
+    """Where other requests must not wait for them."""
+    client = client_of(classifier, explain_rows=0)
+    status, found = await client.post("/predict", {"rows": [{"hour": 3}], "explain": True})
+    assert (status, "PINTLE_EXPLAIN_ROWS is 0" in found["error"]) == (400, True)
+    client.handler.close()
+
+
 async def test_explanations_are_bounded(tmp_path: Path) -> None:
     """They cost many times a prediction; and the parameter is a boolean."""
     folder, _ = make(tmp_path / "m", "XGBoost", "value")

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pintle.contract.manifest import Feature
 from pintle.serve.models import Batch, Inputs, Prediction
-from pintle.serve.sampled import EXAMPLES, PREDICTED, SLICE_VALUES, SampledContributions
+from pintle.serve.sampled import EXAMPLES, SLICE_VALUES, SampledContributions
 
 Values = np.ndarray
+BUDGET = 50_000
 NUMBERS = tuple(Feature(name, "Number", False) for name in "abcd")
 WEIGHTS = np.array([2.0, -3.0, 0.5, 0.0])
 
@@ -40,7 +41,7 @@ def batch_of(values: Values) -> Batch:
 
 def explained(model: Formula, examples: Values, rows: Values) -> Values:
     batch = batch_of(rows)
-    return SampledContributions(model, batch_of(examples)).explain(batch, model.predict(batch)).astype(float)
+    return SampledContributions(model, batch_of(examples), BUDGET).explain(batch, model.predict(batch)).astype(float)
 
 
 def exactly(of: Callable[[Values], Values], examples: Values, row: Values) -> Values:
@@ -118,7 +119,7 @@ def test_strings_and_numbers_keep_their_places() -> None:
     model = Named(linear, features)
     examples = Batch(np.array([[0.0], [1.0]], dtype=np.float32), [["AA", "DL"], ["JFK", "JFK"]])
     rows = Batch(np.array([[3.0], [0.5]], dtype=np.float32), [["DL", "AA"], ["LAX", "JFK"]])
-    found = SampledContributions(model, examples).explain(rows, model.predict(rows))
+    found = SampledContributions(model, examples, BUDGET).explain(rows, model.predict(rows))
     assert found.tolist() == [pytest.approx([-2, 5, -1, 3]), pytest.approx([2, 0, 0, 3])]
 
 
@@ -134,7 +135,7 @@ def test_of_many_classes_the_log_odds_of_the_label_are_explained() -> None:
     model = Classes(linear, NUMBERS[:2])
     examples, rows = batch_of([[0, 0], [1, -1], [-1, 0.5]]), batch_of([[2, 0], [0, 2], [-1, -1]])
     prediction = model.predict(rows)
-    found = SampledContributions(model, examples).explain(rows, prediction)
+    found = SampledContributions(model, examples, BUDGET).explain(rows, prediction)
     assert prediction.labels == [0, 1, 2]
     shares = prediction.score.astype(float)
     assert found.sum(axis=1) == pytest.approx(np.log(shares / (1 - shares)), abs=1e-4)
@@ -152,7 +153,7 @@ def test_a_certain_answer_has_finite_contributions() -> None:
 
     model = Certain(linear)
     rows = batch_of([[1, 0, 0, 0]])
-    found = SampledContributions(model, batch_of([[-1, 0, 0, 0]])).explain(rows, model.predict(rows))
+    found = SampledContributions(model, batch_of([[-1, 0, 0, 0]]), BUDGET).explain(rows, model.predict(rows))
     assert found[0].tolist() == pytest.approx([32.2, 0, 0, 0, -16.1], abs=0.1)
 
 
@@ -170,11 +171,11 @@ def test_the_work_is_bounded(columns: int) -> None:
     features = tuple(Feature(f"f{index}", "Number", False) for index in range(columns))
     model = Formula(lambda values: values.sum(axis=1), features)
     rng = np.random.default_rng(0)
-    source = SampledContributions(model, batch_of(rng.normal(size=(40, columns))))
+    source = SampledContributions(model, batch_of(rng.normal(size=(40, columns))), BUDGET)
     model.calls.clear()
     rows = batch_of(rng.normal(size=(source.most_rows, columns)))
     found = source.explain(rows, Prediction(rows.numbers.sum(axis=1)))
-    assert sum(model.calls) <= PREDICTED < sum(model.calls) * (1 + 2 / source.most_rows)
+    assert sum(model.calls) <= BUDGET < sum(model.calls) * (1 + 2 / source.most_rows)
     assert max(model.calls) * columns <= SLICE_VALUES
     assert found.sum(axis=1) == pytest.approx(rows.numbers.sum(axis=1), abs=1e-2)
 
@@ -183,11 +184,11 @@ def test_examples_without_an_answer_are_left_out() -> None:
     """One that has one is enough; none is an error that says so."""
     model = Formula(linear)
     nothing = [np.nan] * 4
-    found = SampledContributions(model, batch_of([nothing, [0, 0, 0, 0]]))
+    found = SampledContributions(model, batch_of([nothing, [0, 0, 0, 0]]), BUDGET)
     rows = batch_of([[1, 0, 0, 0]])
     assert found.explain(rows, model.predict(rows)).tolist() == [[2, 0, 0, 0, 1]]
     with pytest.raises(ValueError, match="no number to any of the example rows"):
-        SampledContributions(model, batch_of([nothing]))
+        SampledContributions(model, batch_of([nothing]), BUDGET)
 
 
 def test_the_same_row_is_explained_the_same_way() -> None:
