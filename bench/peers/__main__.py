@@ -50,7 +50,9 @@ def main() -> None:
             servers[server.name] = server
     sizes = {name: environment.size(name) for name in names}
     for name, size in sizes.items():
-        report.add(f"{name}: site-packages", "MB", [size], environment.version(name))
+        report.add(
+            f"{name}: site-packages", "MB", [size], f"{environment.count(name)} packages {environment.version(name)}"
+        )
     tell_ratios(report, servers)
     report.finish(options.json)
     print("\n" + "\n".join(table(servers, sizes)))

@@ -57,6 +57,12 @@ def failure(name: str, folder: Path, error: Exception) -> str:
     )
 
 
+def count(name: str) -> int:
+    """Packages in the lock file, without BOOSTING."""
+    pinned = [line.partition("==")[0] for line in lock_file(name).read_text().splitlines() if "==" in line]
+    return len([package for package in pinned if package.replace("-", "_") not in BOOSTING])
+
+
 def size(name: str) -> float:
     """MB of the environment's packages, without pip and BOOSTING; of ours without tests, as in the image."""
     packages = next(environment(name).glob("lib/python*/site-packages"))
