@@ -48,6 +48,7 @@ class Serving:
         self.metrics_error: str | None = None
         self.verdict: tuple[str, int, str] | None = None
         self.judgement_message = ""
+        self.beside: tuple[TestResult, ...] = ()
         self.shift: ScoreShift | None = None
         self._words = 0
         self._judged_until = 0.0
@@ -198,7 +199,9 @@ class Serving:
         if self.metrics_error is None and not error:
             self._judged_until = self.world.now.timestamp()
         at = max(self._judged_until, origin_of(self.record))
-        judgement = Judgement(pair[0], pair[1], origin_of(self.record), at, (test,), rows, source_error=error)
+        judgement = Judgement(
+            pair[0], pair[1], origin_of(self.record), at, (test, *self.beside), rows, source_error=error
+        )
         return replace(judgement, message=self.judgement_message, shift=self.shift)
 
     def look(self) -> Plan:

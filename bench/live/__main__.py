@@ -2,7 +2,8 @@
 
 - identical: another version that is the same; promoted
 - errors: a share of failed requests of 1 % becomes 5 %; rolled back
-- labels: 10 % of the predictions turn out wrong, of the new version's 15 %, known 20 s later; rolled back
+- labels: 10 % of the predictions turn out wrong, of the new version's 15 %, known 20 s later; rolled back, though
+  promotion does not wait for labels: it waits while they speak against the new version
 - shift, still: identical versions whose rows have moved by 1 (by 0.1) standard deviation in one feature; drift is
   found (is not), and the rollout goes on
 
@@ -75,8 +76,9 @@ def run(cases: Sequence[Case], kube: Kubectl, options: argparse.Namespace) -> di
 
 def look(case: Case, found: Obj, drifts: dict[str, str]) -> None:
     drift = condition(found, "FeatureDrift")
-    if drift:
-        drifts[case.rolling.name] = "True" if drifts.get(case.rolling.name) == "True" else drift["status"]
+    # Found once is found; and a revision that has just been promoted is not known yet, which takes nothing back.
+    if drift and drifts.get(case.rolling.name) != "True" and drift["status"] != "Unknown":
+        drifts[case.rolling.name] = drift["status"]
     for entry in found["status"].get("history") or ():
         if case.entry is None and entry["action"] in ("Promote", "Rollback") and entry["version"] == case.kind.canary:
             case.entry, case.seconds = entry, time.monotonic() - case.began

@@ -10,6 +10,9 @@ NEED_MORE_DATA = "NeedMoreData"
 SOURCE_ERROR = "SourceError"
 VERDICTS = (PASS, FAIL, NEED_MORE_DATA, SOURCE_ERROR)
 """Only Fail may roll back; NeedMoreData and SourceError hold, the latter without ever aborting anything."""
+LEANING = 0.5
+"""Of the evidence in nats that a Fail takes: with so much of it nothing is promoted. Equal versions have that much with
+a probability of at most the root of the test's part of alpha, and lose it again."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,12 @@ class TestResult:
     note: str = ""
     """What else a person should know of it: one pod stands out."""
     required: bool = True
-    """Promotion waits for its Pass; a test that is not required may fail, and is else not waited for."""
+    """Promotion waits for its Pass; a test that is not required may fail, and is waited for while it leans to that."""
+
+    @property
+    def leans(self) -> bool:
+        """Not sure yet, and nearer to a Fail than to nothing."""
+        return self.verdict == NEED_MORE_DATA and self.fail_evidence >= LEANING * self.fail_threshold
 
 
 @dataclass(frozen=True)
@@ -101,14 +109,16 @@ class Judgement:
 
     @property
     def verdict(self) -> str:
-        """SourceError before all else; Fail if one test that counts fails; Pass if all required ones pass."""
+        """SourceError before all else; Fail if one test that counts fails; Pass if all required ones pass, and no other
+        one leans to a Fail."""
         if self.source_error:
             return SOURCE_ERROR
         counted = [test for test in self.tests if not test.dry_run]
         if any(test.verdict == FAIL for test in counted):
             return FAIL
         required = [test for test in counted if test.required]
-        if required and all(test.verdict == PASS for test in required):
+        leaning = any(test.leans for test in counted if not test.required)
+        if required and not leaning and all(test.verdict == PASS for test in required):
             return PASS
         return NEED_MORE_DATA
 

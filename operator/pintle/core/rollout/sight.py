@@ -86,6 +86,12 @@ def weakest(judgement: Judgement) -> TestResult | None:
     return min(counted, key=lambda test: (test.pass_evidence - test.pass_threshold, test.name), default=None)
 
 
+def undecided(judgement: Judgement) -> list[str]:
+    """Names of the tests that promotion does not wait for, and that have rows and no verdict yet."""
+    counted = [test for test in judgement.tests if not test.dry_run and not test.required]
+    return [test.name for test in counted if test.verdict == NEED_MORE_DATA and test.tested.rows]
+
+
 def figures_of(test: TestResult | None, passes: bool = False) -> Figures:
     """What a test decided from."""
     if test is None:

@@ -32,7 +32,7 @@ from pintle.core.rollout.fleet import Member
 from pintle.core.rollout.look import Look
 from pintle.core.rollout.move import POLL, Move, by_person, deed, promoted, stay, taken_back, unless_observing
 from pintle.core.rollout.record import FULL, Record
-from pintle.core.rollout.sight import figures_of, weakest
+from pintle.core.rollout.sight import figures_of, undecided, weakest
 from pintle.core.rollout.trouble import trouble
 from pintle.resources.revision import Revision
 
@@ -155,7 +155,9 @@ def advance(look: Look) -> Move | None:
     if wanted > len(look.steps):
         judgement = look.sight.judgement
         test = weakest(judgement) if judgement else None
-        move = _take(look, wanted, f"all tests pass after {look.sight.rows} requests", figures_of(test, passes=True))
+        still_open = f"; {', '.join(names)} open" if judgement and (names := undecided(judgement)) else ""
+        why = f"all tests pass after {look.sight.rows} requests{still_open}"
+        move = _take(look, wanted, why, figures_of(test, passes=True))
     elif wanted == 1:
         move = _take(look, wanted, "its pods are ready and warmed", Figures())
     else:

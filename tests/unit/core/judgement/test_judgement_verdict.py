@@ -33,6 +33,26 @@ def test_verdict(tests: list[tuple[str, bool]], error: str, expected: str) -> No
     assert judgement(*tests, source_error=error).verdict == expected
 
 
+@pytest.mark.parametrize(
+    ("evidence", "required", "dry", "expected"),
+    [
+        (2.4, False, False, PASS),
+        (2.6, False, False, NEED_MORE_DATA),
+        (2.6, False, True, PASS),
+        (0.0, True, False, NEED_MORE_DATA),
+    ],
+)
+def test_nothing_is_promoted_while_a_test_leans_to_a_fail(
+    evidence: float, required: bool, dry: bool, expected: str
+) -> None:
+    """Promotion does not wait for labels, but for the end of a suspicion: half of the evidence for a Fail."""
+    passed = TestResult("errors", PASS, Arm(10, 0), Arm(90, 0), 0.0, 0.0, 5.0, 4.0, 3.0)
+    labels = TestResult(
+        "loss", NEED_MORE_DATA, Arm(9, 2), Arm(80, 8), 0.1, evidence, 5.0, 0.0, 3.0, dry_run=dry, required=required
+    )
+    assert Judgement("b", "a", 0.0, 60.0, (passed, labels), 10).verdict == expected
+
+
 def test_failing_leaves_out_dry_runs() -> None:
     """What is only shown is not among the reasons."""
     assert [test.name for test in judgement((FAIL, True), (FAIL, False)).failing] == ["t1"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pintle.core.judgement.verdict import Arm, TestResult
 from pintle.core.rollout.plan import plan
 
 from tests.serving_world import POLICY, Serving
@@ -83,6 +84,30 @@ def test_missing_evidence_holds_at_the_last_step_and_says_how_long() -> None:
     rollout = made.status["rollout"]
     assert (rollout["step"], rollout["steps"], rollout["verdict"]) == (2, 2, "NeedMoreData")
     assert 3600 <= rollout["expectedSeconds"] <= 3900
+
+
+def labels(evidence: float, rows: int = 400) -> TestResult:
+    """Labels that promotion does not wait for, with so much of 6.7 nats against the canary."""
+    tested, control = Arm(rows, 0.15 * rows), Arm(rows, 0.1 * rows)
+    return TestResult("loss", "NeedMoreData", tested, control, 0.05, evidence, 6.7, 0.0, 3.0, required=False)
+
+
+def test_labels_that_speak_against_a_canary_hold_it_until_they_do_not() -> None:
+    """Nobody asked to wait for labels; but with half of what a rollback takes it is not promoted. Nor taken back."""
+    made = at_step(2)
+    made.judge("Pass", rows=5000)
+    made.beside = (labels(4.0),)
+    made.pass_time(3600, every=120)
+    assert made.shares() == {1: 50, 2: 50}
+    assert made.conditions()["Progressing"] == ("True", "AwaitingEvidence")
+    assert made.message("Progressing").endswith("not enough evidence yet for loss")
+    assert "expectedSeconds" not in made.status["rollout"]
+    made.beside = (labels(1.0),)
+    made.pass_time(120, every=30)
+    assert made.shares() == {2: 100}
+    assert next(entry for entry in made.status["history"] if entry["action"] == "Promote")["why"].endswith(
+        "; loss open"
+    )
 
 
 def test_no_traffic_holds_and_takes_nothing_back() -> None:
