@@ -21,9 +21,10 @@ from pintle.serve.sampled import SampledContributions
 
 EXPLAIN_ROWS = 1_000
 """Of one request: an explanation costs many predictions, and other requests wait for it."""
-
-
-NOT_ABLE = "no contributions are told of this model: it has several outputs, or PINTLE_EXPLAIN_ROWS is 0"
+NOT_ABLE = (
+    "no contributions are told of this model: it has several outputs, or no answer to its example rows, "
+    "or PINTLE_EXPLAIN_ROWS is 0"
+)
 
 
 class Contributions(Protocol):

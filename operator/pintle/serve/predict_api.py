@@ -73,8 +73,8 @@ class PredictApi:
             rows = [b"%b,%b}" % (row[:-1], text) for row, text in zip(rows, texts_of, strict=True)]
         if tokens is None:
             return Answer(200, b"%b%b]}" % (self._head, b",".join(rows)))
-        texts_of_tokens = share.tokens(tokens, b'","')
-        return Answer(200, b'%b%b],"tokens":["%b"]}' % (self._head, b",".join(rows), texts_of_tokens))
+        listed = share.tokens(tokens, b'","')
+        return Answer(200, b'%b%b],"tokens":["%b"]}' % (self._head, b",".join(rows), listed))
 
 
 def _members(names: Sequence[str]) -> bytes:
