@@ -62,6 +62,11 @@ async def connect(server: ServerProcess) -> AsyncIterator[Connection]:
         writer.close()
 
 
+def refused(server: ServerProcess, reason: str) -> float:
+    """Connections that were ended for that reason."""
+    return value(server.metrics(), "model_connections_refused_total", reason=reason)
+
+
 async def test_a_half_closed_socket_gets_its_answer(server: ServerProcess) -> None:
     """A client may say that it sends no more, and still be answered."""
     async with connect(server) as client:
@@ -85,8 +90,10 @@ async def test_a_client_that_stops_half_way_is_sent_away(server: ServerProcess, 
     """408 and closed, wherever it stops; one that has sent nothing is idle, and not waited for that soon."""
     async with connect(server) as client:
         client.writer.write(sent)
+        before = refused(server, "slow_head")
         if sent:
             assert (await client.rest()).startswith(b"HTTP/1.1 408 ")
+            assert refused(server, "slow_head") == before + (b"\r\n\r\n" not in sent), "after its head it is a request"
         else:
             client.writer.write(REQUEST)
             assert (await client.answer())[0] == 200
@@ -100,10 +107,12 @@ async def test_a_client_that_stops_half_way_is_sent_away(server: ServerProcess, 
 async def test_what_is_no_request_is_refused(server: ServerProcess, sent: bytes, status: int) -> None:
     """An error in JSON, and the connection ends."""
     async with connect(server) as client:
+        before = refused(server, "bad_head")
         client.writer.write(sent)
         found, headers, body = await client.answer()
         assert (found, headers["connection"]) == (status, "close")
         assert set(json.loads(body)) == {"error"}
+    assert refused(server, "bad_head") == before + 1
 
 
 async def test_a_body_of_100_mb_is_refused_and_not_held(server: ServerProcess) -> None:
@@ -129,6 +138,7 @@ def test_a_client_that_reads_no_answers_is_cut_off(server: ServerProcess) -> Non
         ended = select.poll()
         ended.register(client, select.POLLERR | select.POLLHUP)
         assert ended.poll(15_000), "nothing ended this connection"
+    assert refused(server, "unread") == 1
     assert resident_kib(server) - before < 24_000
     assert httpx.post(server.url + "/predict", content=BODY).status_code == 200
 
@@ -146,6 +156,7 @@ async def test_2000_connections_at_once(server: ServerProcess) -> None:
     opened += [Connection(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(150)]
     status, headers, _ = await opened[-1].answer()
     assert (status, headers["retry-after"]) == (503, "1")
+    assert refused(server, "too_many") == 50
     for client in opened:
         client.writer.close()
     async with asyncio.timeout(10):

@@ -24,6 +24,7 @@ FEEDBACK_LOSS_SCALE = "model_feedback_loss_scale"
 FEEDBACK_LABELS = "model_feedback_labels_total"
 """Labels that came to a replica, by what became of them; of whatever revision."""
 MONITOR_DROPPED = "model_monitor_dropped_rows_total"
+CONNECTIONS_REFUSED = "model_connections_refused_total"
 FEATURE_REFERENCE_RATIO = "model_feature_reference_ratio"
 FEATURE_REFERENCE_SAMPLES = "model_feature_reference_samples"
 FEATURE_DRIFT_FLOOR = "model_feature_drift_floor"
@@ -49,6 +50,9 @@ DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 DROPPED_QUEUE_FULL = "queue_full"
 DROPPED_ERROR = "error"
 DROPPED_REASONS = (DROPPED_QUEUE_FULL, DROPPED_ERROR)
+REFUSED_TOO_MANY, REFUSED_BAD_HEAD, REFUSED_SLOW_HEAD, REFUSED_UNREAD = "too_many", "bad_head", "slow_head", "unread"
+REFUSED_REASONS = (REFUSED_TOO_MANY, REFUSED_BAD_HEAD, REFUSED_SLOW_HEAD, REFUSED_UNREAD)
+"""Why a connection was ended: beyond the limit, no HTTP or too long, too slow; answers that nobody takes."""
 
 TRUTHS = {
     BINARY: ("negative", "positive"),

@@ -21,6 +21,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pintle.contract.metrics import REFUSED_BAD_HEAD, REFUSED_SLOW_HEAD, REFUSED_TOO_MANY, REFUSED_UNREAD
 from pintle.serve.handler import Handler
 from pintle.serve.heads import KnownHeads, ResponseHeads, read_headers
 from pintle.serve.http import CLIENT_REJECTED, Answer, Overloaded, Rejected, Request
@@ -98,6 +99,7 @@ class FastProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self._front.settings.connections:
+            self._handler.metrics.refused(REFUSED_TOO_MANY)
             self._refuse(TOO_MANY)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -128,6 +130,7 @@ class FastProtocol(HttpToolsProtocol):
             if self._reading is not None:
                 self._give_up(self._reading, slow)
             elif self._is_free() and self._in_head:
+                self._handler.metrics.refused(REFUSED_SLOW_HEAD)
                 self._refuse(slow)
             elif self._is_free():  # the answer is out already
                 self.transport.close()
@@ -142,6 +145,7 @@ class FastProtocol(HttpToolsProtocol):
 
     def _reset(self) -> None:
         """Away at once, with what the kernel still holds for a client that does not take it."""
+        self._handler.metrics.refused(REFUSED_UNREAD)
         found = self.transport.get_extra_info("socket")
         if found is not None:
             with socket.socket(fileno=os.dup(found.fileno())) as same:  # uvloop's own takes no options
@@ -179,6 +183,7 @@ class FastProtocol(HttpToolsProtocol):
     def _break_off(self, rejected: Rejected) -> None:
         """Nothing more is read; not closed before the request that is still being answered has its answer."""
         self._broken = True
+        self._handler.metrics.refused(REFUSED_BAD_HEAD)
         if self._is_free():
             self._refuse(rejected)
         else:

@@ -26,6 +26,7 @@ HELP = {
     names.PREDICTION_BIN: "Rows by the bin the score fell into.",
     names.SCORE_LEVEL: "Rows by the level of the score, of limits that are the same for all versions.",
     names.MONITOR_DROPPED: "Rows answered and not counted into bins.",
+    names.CONNECTIONS_REFUSED: "Connections that were ended by the server for want of a request, or of a reader.",
     names.FEATURE_REFERENCE_RATIO: "Share of the training rows in a feature's bin.",
     names.FEATURE_REFERENCE_SAMPLES: "Training rows behind a feature's reference.",
     names.FEATURE_DRIFT_FLOOR: "PSI that the training data reach by themselves in blocks of a length.",
@@ -53,6 +54,7 @@ class Metrics:
         self._seconds = 0.0
         self._rows = 0
         self._dropped = dict.fromkeys(names.DROPPED_REASONS, 0)
+        self._refused = dict.fromkeys(names.REFUSED_REASONS, 0)
         self._feedback: Callable[[], bytes] = bytes
         self.bins: Counts = np.zeros(0, dtype=np.int64)
         """One cell per bin series: the features' bins one after another, then the outputs', then the levels'."""
@@ -64,6 +66,7 @@ class Metrics:
         limits = [*(format(limit, "g") for limit in names.DURATION_BUCKETS), "+Inf"]
         self._bucket_heads = [self.head(names.REQUEST_DURATION + "_bucket", {"le": limit}) for limit in limits]
         self._dropped_heads = [self.head(names.MONITOR_DROPPED, {"reason": reason}) for reason in self._dropped]
+        self._refused_heads = [self.head(names.CONNECTIONS_REFUSED, {"reason": reason}) for reason in self._refused]
 
     def use_profile(
         self, profile: Profile, features: Sequence[FeatureProfile], outputs: Sequence[OutputProfile]
@@ -117,6 +120,10 @@ class Metrics:
         """Count rows that no bin will hold."""
         self._dropped[reason] += count
 
+    def refused(self, reason: str) -> None:
+        """Count a connection that was ended, and of which no request will tell."""
+        self._refused[reason] += 1
+
     def render(self) -> bytes:
         """The exposition, Prometheus text format 0.0.4."""
         parts = [preamble(names.REQUESTS, "counter")]
@@ -131,6 +138,8 @@ class Metrics:
         parts += [preamble(names.PREDICTIONS, "counter"), b"%b%d\n" % (self.head(names.PREDICTIONS, {}), self._rows)]
         parts.append(preamble(names.MONITOR_DROPPED, "counter"))
         parts += [b"%b%d\n" % pair for pair in zip(self._dropped_heads, self._dropped.values(), strict=True)]
+        parts.append(preamble(names.CONNECTIONS_REFUSED, "counter"))
+        parts += [b"%b%d\n" % pair for pair in zip(self._refused_heads, self._refused.values(), strict=True)]
         counts = self.bins.tolist()
         start = 0
         for text, heads in self._bin_blocks:
