@@ -99,6 +99,19 @@ def test_requested_outputs(client: triton.InferenceServerClient, example: dict[s
     assert [item.name for item in result.get_response().outputs] == ["probabilities"]
 
 
+def test_contributions_are_those_of_http(
+    server: ServerProcess, client: triton.InferenceServerClient, example: dict[str, Any]
+) -> None:
+    """By parameter; the method stands beside them."""
+    rows = example["rows"][:2]
+    result = client.infer("delays", inputs_of(rows), parameters={"explain": True})
+    found = httpx.post(f"{server.url}/predict", json={"rows": rows, "explain": True}).json()["predictions"]
+    expected = [list(item["contributions"].values()) for item in found]
+    assert result.as_numpy("contributions") == pytest.approx(np.array(expected), abs=1e-5)
+    outputs = {item.name: item for item in result.get_response().outputs}
+    assert outputs["contributions"].parameters["method"].string_param == found[0]["method"] == "Sampled"
+
+
 def test_typed_contents(address: str) -> None:
     """What clients other than Triton's send: values instead of bytes; NaN is missing there, too."""
     import grpc

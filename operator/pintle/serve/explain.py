@@ -30,6 +30,9 @@ NOT_ABLE = (
 class Contributions(Protocol):
     """Where they come from."""
 
+    method: str
+    """Told with each answer: what two methods call a contribution does not compare."""
+
     @property
     def most_rows(self) -> int:
         """Rows that may be explained at once."""
@@ -43,6 +46,7 @@ class Contributions(Protocol):
 class Told:
     """Those that the model's library tells: of the positive class (two), of the label (more), of the value."""
 
+    method = "Library"
     most_rows = EXPLAIN_ROWS
 
     def __init__(self, contributions: Callable[[Batch], Float32], manifest: Manifest) -> None:
@@ -73,6 +77,12 @@ class Explainer:
         """Whether the model's answers can be explained."""
         return self._source is not None
 
+    @property
+    def method(self) -> str:
+        """Of an explainer that is able."""
+        assert self._source is not None
+        return self._source.method
+
     def ask(self, rows: Rows) -> Rows:
         """The rows, to be answered with contributions. Raises BadRequest."""
         if self._source is None:
@@ -91,13 +101,13 @@ class Explainer:
         return prediction
 
     def texts(self, prediction: Prediction) -> list[bytes]:
-        """JSON of each row: `"contributions": {column: figure}, "base": figure`."""
+        """JSON of each row: `"contributions": {column: figure}, "base": figure, "method": name`."""
         assert prediction.contributions is not None
         made: list[bytes] = []
         for row in prediction.contributions:
             found: dict[str, Any] = dict(zip(self._names, row[:-1], strict=True))
-            text = orjson.dumps({"contributions": found, "base": row[-1]}, option=orjson.OPT_SERIALIZE_NUMPY)
-            made.append(text[1:-1])
+            explanation = {"contributions": found, "base": row[-1], "method": self.method}
+            made.append(orjson.dumps(explanation, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1])
         return made
 
 

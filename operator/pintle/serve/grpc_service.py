@@ -161,7 +161,9 @@ class Calls:
         if tokens is not None:
             made.parameters["tokens"].string_param = share.tokens(tokens, b" ").decode()
         for tensor in protocol.outputs_of(share.prediction, outputs):
-            made.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+            output = made.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+            for name, value in tensor.parameters.items():
+                output.parameters[name].string_param = value
             made.raw_output_contents.append(tensor.to_bytes())
         text: bytes = made.SerializeToString()
         return text

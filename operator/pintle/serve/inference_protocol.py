@@ -116,7 +116,8 @@ class InferenceProtocol:
             elif name in EXPLAINED and prediction.contributions is not None:
                 found = prediction.contributions
                 found = np.ascontiguousarray(found[:, :-1] if name == CONTRIBUTIONS else found[:, -1:])
-                made.append(OutputTensor(name, "FP32", list(found.shape), found.reshape(-1)))
+                method = {"method": self._explainer.method}
+                made.append(OutputTensor(name, "FP32", list(found.shape), found.reshape(-1), method))
             elif name == OUTLIER and prediction.values is None:
                 made.append(OutputTensor(name, "BOOL", [count], prediction.labels or []))
             else:
@@ -219,11 +220,14 @@ class InferenceProtocol:
         blobs: list[bytes] = []
         for tensor in self.outputs_of(share.prediction, request.outputs):
             head: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+            parameters: dict[str, Any] = dict(tensor.parameters)
             if tensor.name in request.binary:
                 blobs.append(tensor.to_bytes())
-                head["parameters"] = {"binary_data_size": len(blobs[-1])}
+                parameters["binary_data_size"] = len(blobs[-1])
             else:
                 head["data"] = tensor.data
+            if parameters:
+                head["parameters"] = parameters
             listed.append(head)
         parts = [orjson.dumps(answer)[:-1]]
         if tokens is not None:  # put in by hand: to look for what JSON has to escape costs more than to write them

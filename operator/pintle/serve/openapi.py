@@ -93,7 +93,8 @@ def _schemas(manifest: Manifest, inputs: Inputs, explains: bool) -> dict[str, Sc
     asked: dict[str, Schema] = {}
     if explains:
         figures = {feature.name: {"type": "number"} for feature in inputs.features}
-        explanation = {"contributions": _object(**figures), "base": {"type": "number"}}
+        method = {"enum": ["Library", "Sampled"]}
+        explanation = {"contributions": _object(**figures), "base": {"type": "number"}, "method": method}
         prediction["properties"] |= explanation
         answered["explanations"] = _list(_object(**explanation))
         asked["explain"] = {"type": "boolean", "description": "With what each column contributed."}

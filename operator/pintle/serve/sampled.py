@@ -27,6 +27,8 @@ Indices = npt.NDArray[np.intp]
 class SampledContributions:
     """Explains the rows of one model. The same row gets the same contributions each time."""
 
+    method = "Sampled"
+
     def __init__(self, model: Model, examples: Batch, budget: int) -> None:
         """`budget`: rows that the model may be asked for at a time; where one row asks for more, it is compared with
         fewer examples, and with one at least. Raises ValueError where the model answers none of the examples.

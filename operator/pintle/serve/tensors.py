@@ -56,7 +56,7 @@ class OutputTensor:
     datatype: str
     shape: list[int]
     data: Sequence[Any] | Numbers
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """As binary bodies and raw contents carry it."""

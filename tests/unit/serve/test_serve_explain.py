@@ -56,6 +56,7 @@ async def test_classifiers_in_onnx_are_explained_by_predictions(tmp_path: Path, 
     for item in found["predictions"]:
         assert set(item["contributions"]) == {"carrier", "hour", "wind", "gusts"}
         share = item["probabilities"]["late" if len(labels) == 2 else item["label"]]
+        assert item["method"] == "Sampled"
         total = sum(item["contributions"].values()) + item["base"]
         assert total == pytest.approx(np.log(share / (1 - share)), abs=1e-3)
     _, again = await client.post("/predict", {"rows": rows[1:], "explain": True})
@@ -111,16 +112,19 @@ async def test_every_protocol_gives_the_same_contributions(tmp_path: Path) -> No
     _, v1 = await client.post(EXPLAIN, {"instances": ROWS})
     assert [list(item["contributions"].values()) for item in v1["explanations"]] == expected
     assert v1["predictions"] == [item["label"] for item in found["predictions"]]
+    assert [item["method"] for item in (*found["predictions"], *v1["explanations"])] == ["Library"] * 6
     inputs = [tensor(name, [row[name] for row in ROWS]) for name in "abc"]
     _, by_parameter = await client.post(INFER, {"inputs": inputs, "parameters": {"explain": True}})
     outputs = {item["name"]: item for item in by_parameter["outputs"]}
     assert list(outputs) == ["label", "probabilities", "contributions", "base"]
     assert (outputs["contributions"]["shape"], outputs["base"]["shape"]) == ([3, 3], [3, 1])
+    assert outputs["contributions"]["parameters"] == {"method": "Library"}
     assert outputs["contributions"]["data"] == pytest.approx(np.ravel(expected).tolist())
     asks = {"inputs": inputs, "outputs": [{"name": "contributions", "parameters": {"binary_data": True}}]}
     body, head = body_of(asks)
     head_only, data = split(await client.send("POST", INFER, body, **head))
     assert [item["name"] for item in head_only["outputs"]] == ["contributions"]
+    assert head_only["outputs"][0]["parameters"] == {"method": "Library", "binary_data_size": len(expected) * 3 * 4}
     assert np.frombuffer(data["contributions"], dtype="<f4").tolist() == pytest.approx(np.ravel(expected).tolist())
     client.handler.close()
 
