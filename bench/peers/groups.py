@@ -22,8 +22,12 @@ KSERVE_ONNX, BENTOML_ONNX, LITSERVE_ONNX = (
 OURS_SKLEARN, BATCHING, KSERVE = "pintle, scikit-learn", "mlserver, adaptive batching", "kserve"
 BENTOML, BENTOML_BATCHING = "bentoml", "bentoml, adaptive batching"
 LITSERVE, LITSERVE_BATCHING = "litserve", "litserve, batching"
-OURS_XGBOOST, MLSERVER_XGBOOST, KSERVE_XGBOOST = (f"{name}, xgboost" for name in ("pintle", "mlserver", "kserve"))
-OURS_LIGHTGBM, MLSERVER_LIGHTGBM, KSERVE_LIGHTGBM = (f"{name}, lightgbm" for name in ("pintle", "mlserver", "kserve"))
+XGBOOST = OURS_XGBOOST, MLSERVER_XGBOOST, KSERVE_XGBOOST = "pintle, xgboost", "mlserver, xgboost", "kserve, xgboost"
+LIGHTGBM = OURS_LIGHTGBM, MLSERVER_LIGHTGBM, KSERVE_LIGHTGBM = (
+    "pintle, lightgbm",
+    "mlserver, lightgbm",
+    "kserve, lightgbm",
+)
 Start = Callable[[str, Path, int], AbstractContextManager[Server]]
 """Starts a server: its name, the folder of the group's models, the core it runs on."""
 
@@ -57,6 +61,16 @@ class Group:
     bursts: bool = False
     binary: bool = False
     """Whether ours is asked for binary tensors, too, beside bare calls of onnxruntime."""
+
+
+def boosted(names: tuple[str, str, str], make: Callable[[Path], None], runtime: str, file: str) -> Group:
+    """Trees in their library's own file; `names` of ours, mlserver's and KServe's server end with the library's."""
+    starts: tuple[Start, ...] = (
+        partial(ours, path=INFER, body=partial(tensors, name="input")),
+        partial(mlserver, runtime=runtime, file=file),
+        partial(kserve, runtime=names[0].split()[-1]),
+    )
+    return Group(make, dict(zip(names, starts, strict=True)), ("mlserver", "kserve"))
 
 
 SKLEARN_RUNTIME, SKLEARN_FILE = "mlserver_sklearn.SKLearnModel", "model.joblib"
@@ -97,22 +111,6 @@ GROUPS = {
         (ONE_16, ONE_64, MANY_64),
         bursts=True,
     ),
-    "xgboost": Group(
-        models.make_xgboost,
-        {
-            OURS_XGBOOST: partial(ours, path=INFER, body=partial(tensors, name="input")),
-            MLSERVER_XGBOOST: partial(mlserver, runtime="mlserver_xgboost.XGBoostModel", file="model.ubj"),
-            KSERVE_XGBOOST: partial(kserve, runtime="xgboost"),
-        },
-        ("mlserver", "kserve"),
-    ),
-    "lightgbm": Group(
-        models.make_lightgbm,
-        {
-            OURS_LIGHTGBM: partial(ours, path=INFER, body=partial(tensors, name="input")),
-            MLSERVER_LIGHTGBM: partial(mlserver, runtime="mlserver_lightgbm.LightGBMModel", file="model.txt"),
-            KSERVE_LIGHTGBM: partial(kserve, runtime="lightgbm"),
-        },
-        ("mlserver", "kserve"),
-    ),
+    "xgboost": boosted(XGBOOST, models.make_xgboost, "mlserver_xgboost.XGBoostModel", "model.ubj"),
+    "lightgbm": boosted(LIGHTGBM, models.make_lightgbm, "mlserver_lightgbm.LightGBMModel", "model.txt"),
 }
