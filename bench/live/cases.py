@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pintle.core.judgement.settings import LOSS
@@ -46,12 +46,15 @@ class Kind:
     shift: float = 0.0
     drift: str = ""
     """Status of the condition FeatureDrift."""
+    advanced: Obj = field(default_factory=dict)
+    """Of spec.rollout."""
 
 
 KINDS = (
     Kind("identical", 4, 1, 2, "Promote"),
     Kind("errors", 5, 3, 4, "Rollback", "errors"),
-    Kind("labels", 5, 5, 6, "Rollback", LOSS),
+    # Limits of its own for the loss make promotion wait for labels.
+    Kind("labels", 5, 5, 6, "Rollback", LOSS, advanced={"loss": {"margin": "0.02"}}),
     Kind("shift", 3, 1, 2, "Promote", shift=1.0, drift="True"),
     Kind("still", 3, 1, 2, "Promote", shift=0.1, drift="False"),
 )
@@ -74,11 +77,11 @@ class Case:
         return found.get("action") == self.kind.action and self.kind.rule in ("", found.get("rule"))
 
 
-def begun(kube: Kubectl, world: World, root: str) -> Iterator[Case]:
-    """All deployments serve their first version."""
+def begun(kube: Kubectl, world: World, root: str, kinds: Sequence[Kind]) -> Iterator[Case]:
+    """All deployments of these kinds serve their first version."""
     load_versions(kube, runner_image(), VERSIONS)
     found = []
-    for kind in KINDS:
+    for kind in kinds:
         for number in range(kind.count):
             rolling = Rolling(kube, world, f"{kind.name}-{number}")
             client = Client(rolling.url, shift=kind.shift)
@@ -98,8 +101,11 @@ def begun(kube: Kubectl, world: World, root: str) -> Iterator[Case]:
 def spec(kind: Kind) -> Obj:
     # What is slow here is the machine, which twenty servers and their watchers share; restarts take long to prove.
     metrics = [{"name": name, "dryRun": True} for name in ("slow", "restarts")]
+    rollout: Obj = {"sensitivity": "Balanced", "steps": STEPS, "deadlineSeconds": 3600, "metrics": metrics}
+    if kind.advanced:
+        rollout["advanced"] = kind.advanced
     return {
-        "rollout": {"sensitivity": "Balanced", "steps": STEPS, "deadlineSeconds": 3600, "metrics": metrics},
+        "rollout": rollout,
         "guard": {"seconds": 1, "holdbackWeight": 0},
         "monitoring": MONITORING,
         "runtime": {"resources": RESOURCES, "env": [{"name": "PINTLE_COHORT_SECONDS", "value": "10"}]},
