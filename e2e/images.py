@@ -20,13 +20,14 @@ def references() -> dict[str, str]:
 
 @cache
 def installed() -> dict[str, str]:
-    """What the installed operator gives to its pods. Raises KubectlError when Pintle is not installed."""
+    """What the installed operator runs as and gives to its pods. Raises KubectlError when Pintle is not installed."""
     deployment = Kubectl(access().kubeconfig, NAMESPACE).get("deployment", "pintle")
     if deployment is None:
         raise KubectlError(f"Pintle is not installed in namespace {NAMESPACE}; `make install` does that")
     operator = deployment["spec"]["template"]["spec"]["containers"][0]
     values = {item["name"]: item.get("value", "") for item in operator["env"]}
-    return {name: values[f"PINTLE_{name.upper()}_IMAGE"] for name in ("server", "runner")}
+    theirs = {name: values[f"PINTLE_{name.upper()}_IMAGE"] for name in ("server", "runner")}
+    return theirs | {"operator": operator["image"]}
 
 
 def runner_image() -> str:

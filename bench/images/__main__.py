@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bench.arena import namespace
 from bench.report import Report, arguments
 from e2e.cluster.access import access
-from e2e.images import NAMESPACE, installed
+from e2e.images import installed
 from e2e.kubectl import Kubectl
 
 TOOLS = ("sh", "gcc", "cc", "make", "ld", "pip", "apt-get")
@@ -45,12 +45,9 @@ print(json.dumps({{
 def main() -> None:
     options = arguments("What the images hold").parse_args()
     doors = access()
-    operator = Kubectl(doors.kubeconfig, NAMESPACE).get("deployment", "pintle")
-    assert operator is not None
-    images = installed() | {"operator": operator["spec"]["template"]["spec"]["containers"][0]["image"]}
     report = Report("Images of Pintle, unpacked")
     with namespace(doors.kubeconfig, "images") as kube:
-        for name, image in images.items():
+        for name, image in installed().items():
             found = looked(kube, name, image)
             tools = f"has {', '.join(found['tools'])}" if found["tools"] else "no shell"
             lacks = ", ".join(tool for tool in TOOLS if tool not in found["tools"])

@@ -117,10 +117,14 @@ class Judgement:
         if any(test.verdict == FAIL for test in counted):
             return FAIL
         required = [test for test in counted if test.required]
-        leaning = any(test.leans for test in counted if not test.required)
-        if required and not leaning and all(test.verdict == PASS for test in required):
+        if required and not self.leaning and all(test.verdict == PASS for test in required):
             return PASS
         return NEED_MORE_DATA
+
+    @property
+    def leaning(self) -> tuple[TestResult, ...]:
+        """The tests that count, are not required, and lean to a Fail."""
+        return tuple(test for test in self.tests if test.leans and not test.required and not test.dry_run)
 
     @property
     def failing(self) -> tuple[TestResult, ...]:

@@ -99,14 +99,11 @@ def expected_seconds(look: Look, judgement: Judgement) -> int | None:
     seconds = judgement.at - judgement.origin
     rollout = look.spec.rollout
     advanced = rollout.advanced.model_dump(exclude_none=True) if rollout.advanced else None
-    counted = [test for test in judgement.tests if not test.dry_run]
-    if any(test.leans for test in counted if not test.required):
-        return None
-    behind = [test for test in counted if test.required and test.verdict != PASS]
+    behind = [test for test in judgement.tests if test.required and not test.dry_run and test.verdict != PASS]
     waits = [_wait(judgement.rows, settings_for(rollout.sensitivity, advanced).min_rows, seconds)]
     waits += [_wait(test.pass_evidence, test.pass_threshold, seconds) for test in behind]
     known = [wait for wait in waits if wait is not None]
-    if judgement.verdict == PASS or len(known) < len(waits):
+    if judgement.leaning or judgement.verdict == PASS or len(known) < len(waits):
         return None
     # Two digits: more would be a promise.
     wait = max(known)
